@@ -1,0 +1,54 @@
+"""Writes the error audit: one row a refusal, and never a failure of the answer itself."""
+
+import ipaddress
+import logging
+from collections.abc import Iterable
+
+from django.db import transaction
+from django.http import HttpRequest
+
+from authapi.models import ErrorAudit
+from portal.middleware import current_trace_id
+from portal.models import User
+
+logger = logging.getLogger(__name__)
+
+
+def write(
+    request: HttpRequest,
+    *,
+    code: str,
+    reason: str,
+    app_id: str = "",
+    client_id: str = "",
+    user: User | None = None,
+    scopes: Iterable[str] = (),
+) -> None:
+    """One ErrorAudit row. Text from a caller is cut to the column and stripped of what a database refuses."""
+    try:
+        with transaction.atomic():
+            ErrorAudit.objects.create(
+                endpoint=_clean(request.path, 200),
+                code=code,
+                reason=_clean(reason, 500),
+                app_id=_clean(app_id, 128),
+                client_id=_clean(client_id, 128),
+                user=user,
+                scopes=[_clean(scope, 64) for scope in list(scopes)[:50]],
+                address=address(request),
+                trace_id=current_trace_id(),
+            )
+    except Exception:
+        logger.exception("error audit row lost: %s at %s", code, request.path)
+
+
+def address(request: HttpRequest) -> str | None:
+    """The caller's address as the server in front of us reports it."""
+    try:
+        return str(ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")))
+    except ValueError:  # a Unix socket has none
+        return None
+
+
+def _clean(text: object, length: int) -> str:
+    return str(text).encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")[:length]

@@ -1,0 +1,156 @@
+"""getAuthCode: what a mini-program asks of a user, decided and answered (wire.md 1 and 2)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from authapi import codes, results
+from portal import scopes, sheet
+from portal.models import MiniProgram, MiniProgramGrant, PendingConsent, ScopeApproval, User
+from portal.models.consents import AlreadyDecidedError, ConsentExpiredError, NotAskedError
+
+
+@dataclass
+class Outcome:
+    """A code with what it holds, or the consent that must be asked for first."""
+
+    success_scopes: list[str] = field(default_factory=list)
+    error_scopes: dict[str, str] = field(default_factory=dict)
+    code: str = ""
+    consent: PendingConsent | None = None
+
+
+@dataclass
+class _Call:
+    """The asked scopes, sorted out."""
+
+    names: list[str]
+    errors: dict[str, str]
+    to_ask: list[str]
+    grant: MiniProgramGrant | None
+
+    @property
+    def allowed(self) -> list[str]:
+        return [name for name in self.names if name not in self.errors]
+
+
+def request(user: User, app_id: str, names: Sequence[str] | None) -> Outcome:
+    """A code when nothing is left to ask, else a pending consent.
+
+    `names` None means auth_base. Raises InvalidParameters (mini-program unknown, suspended or without the feature,
+    or no scope of the call is usable), UnknownError (the user is not ACTIVE).
+    """
+    check_user(user)
+    program = usable_mini_program(app_id)
+    call = _sort_out(user, program, list(dict.fromkeys(names if names is not None else [scopes.DEFAULT])))
+    if call.to_ask:
+        for name in sheet.undecidable(user, call.to_ask):
+            call.errors[name] = results.SCOPE_UNDECIDED
+            call.to_ask.remove(name)
+    if call.to_ask:
+        consent = PendingConsent.ask(user, program, call.names, asked=call.to_ask, errors=call.errors)
+        return Outcome(error_scopes=call.errors, consent=consent)
+    if not call.allowed:
+        raise results.UnknownError("None of the scopes could be decided.", error_scopes=call.errors)
+    grant = call.grant
+    if grant is None or not grant.covers(call.allowed):
+        grant = MiniProgramGrant.give(user, program, call.allowed)
+    return Outcome(call.allowed, call.errors, code=codes.issue(grant, call.allowed))
+
+
+def decide(user: User, consent: PendingConsent, granted: Sequence[str]) -> Outcome:
+    """The user's answer, given through the JSON endpoint: decide, then hand out the code.
+
+    Raises InvalidParameters (answered before, expired, a scope that was not asked, a required one left out),
+    Cancelled (nothing granted).
+    """
+    check_user(user)
+    shown = sheet.of(consent)
+    missing = [line.scope for line in shown.lines if line.required and line.scope not in granted]
+    if granted and missing:
+        raise results.InvalidParameters(f"grantedScopes: {', '.join(missing)} is required; grant it or refuse all.")
+    try:
+        consent.decide(granted, shown=shown.consent_text())
+    except AlreadyDecidedError as error:
+        raise results.InvalidParameters("consentId: it was answered before.") from error
+    except ConsentExpiredError as error:
+        raise results.InvalidParameters("consentId: its time ran out. Call getAuthCode again.") from error
+    except NotAskedError as error:
+        raise results.InvalidParameters(f"grantedScopes: {error} was not asked.") from error
+    return collect(user, consent)
+
+
+def collect(user: User, consent: PendingConsent) -> Outcome:
+    """The outcome of a consent: still open, refused, or its one code.
+
+    Raises Cancelled (refused, or withdrawn since), InvalidParameters (expired, or the code was handed out before).
+    """
+    check_user(user)
+    usable_mini_program(consent.mini_program.app_id)
+    if consent.is_open:
+        return Outcome(error_scopes=consent.errors, consent=consent)
+    if not consent.decided_at:
+        raise results.InvalidParameters("consentId: its time ran out. Call getAuthCode again.")
+    errors = {**consent.errors, **dict.fromkeys(consent.asked, results.SCOPE_REFUSED)}
+    for name in consent.granted:
+        del errors[name]
+    if not consent.collect():
+        raise results.InvalidParameters("consentId: its code was handed out before. Call getAuthCode again.")
+    if not consent.granted:
+        raise results.Cancelled(error_scopes=errors)
+    return _hand_out(consent, errors)
+
+
+def _hand_out(consent: PendingConsent, errors: dict[str, str]) -> Outcome:
+    """What was decided, less what was withdrawn since."""
+    grant = MiniProgramGrant.objects.live().filter(user=consent.user, mini_program=consent.mini_program).first()
+    held = grant.scopes if grant else {}
+    gone = [name for name in consent.scopes if name not in errors and name not in held]
+    errors |= dict.fromkeys(gone, results.SCOPE_REFUSED)
+    success = [name for name in consent.scopes if name not in errors]
+    if grant is None or not success:
+        raise results.Cancelled("it was withdrawn at once", error_scopes=errors)
+    return Outcome(success, errors, code=codes.issue(grant, success))
+
+
+def check_user(user: User) -> None:
+    """Raises UnknownError for a user who is not ACTIVE (wire.md 2)."""
+    if user.status != User.Status.ACTIVE:
+        raise results.UnknownError(
+            f"the user's account is {user.get_status_display().lower()}, so nothing can be authorized."
+        )
+
+
+def usable_mini_program(app_id: str) -> MiniProgram:
+    """The mini-program, if it may call. Raises InvalidParameters."""
+    program = MiniProgram.objects.select_related("merchant").filter(client_id=app_id).first()
+    if program is None:
+        raise results.InvalidParameters("appId is unknown.")
+    if not program.is_active or not program.merchant.is_active:
+        raise results.InvalidParameters("appId: this mini-program is suspended.")
+    if not program.has_feature("App_User_Authorization"):
+        raise results.InvalidParameters("appId: this mini-program lacks the feature App_User_Authorization.")
+    return program
+
+
+def _sort_out(user: User, program: MiniProgram, names: list[str]) -> _Call:
+    """Which scopes fail, which are there already, which must be asked."""
+    known = scopes.catalogue()
+    approvals = program.approvals()
+    errors = {name: code for name in names if (code := _refused(name, approvals))}
+    if len(errors) == len(names):
+        raise results.InvalidParameters(f"scopes: none is usable ({_named(errors)}).", error_scopes=errors)
+    grant = MiniProgramGrant.objects.live().filter(user=user, mini_program=program).first()
+    held = grant.scopes if grant else {}
+    to_ask = [n for n in names if n not in errors and not known[n].silent and n not in held]
+    return _Call(names, errors, to_ask, grant)
+
+
+def _refused(name: str, approvals: dict[str, ScopeApproval]) -> str:
+    if name not in scopes.catalogue():
+        return results.SCOPE_UNKNOWN
+    return "" if name in approvals else results.SCOPE_NOT_APPROVED
+
+
+def _named(errors: dict[str, str]) -> str:
+    words = {results.SCOPE_UNKNOWN: "unknown", results.SCOPE_NOT_APPROVED: "not approved for this mini-program"}
+    return "; ".join(f"{name[:40]}: {words[code]}" for name, code in list(errors.items())[:4])

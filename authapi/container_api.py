@@ -1,0 +1,115 @@
+"""What the container's endpoints share: the signed-in user, JSAPI answers, audit (wire.md 2)."""
+
+import logging
+from typing import Any, ClassVar
+
+from django.core.exceptions import RequestDataTooBig
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from oauth2_provider.models import get_access_token_model
+from rest_framework import exceptions
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.serializers import Serializer
+from rest_framework.views import APIView
+
+from authapi import audit, bodies, codes, results
+from authapi.merchant_api import IgnoreAccept
+from authapi.serializers import first_error, jsapi_error
+from portal.models import User
+
+logger = logging.getLogger(__name__)
+
+FIRST_PARTY_SCOPE = "container"
+
+
+class FirstPartyTokenAuthentication(BaseAuthentication):
+    """`Authorization: Bearer <token>` of the super-app's own native client; a merchant's token is none."""
+
+    def authenticate(self, request: Request) -> tuple[User, str] | None:
+        kind, _, token = get_authorization_header(request).partition(b" ")
+        if kind.lower() != b"bearer":
+            return None
+        row = (
+            get_access_token_model()
+            .objects.select_related("user")
+            .filter(
+                token_checksum=codes.digest(token.strip().decode("latin-1")),
+                application=None,
+                scope=FIRST_PARTY_SCOPE,
+                expires__gt=timezone.now(),
+            )
+            .first()
+        )
+        if row is None or not row.user.is_active:
+            raise exceptions.AuthenticationFailed("The bearer token is unknown or expired.")
+        return row.user, FIRST_PARTY_SCOPE
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
+
+class CookieAuthentication(SessionAuthentication):
+    """The web shell's session cookie, with its CSRF token."""
+
+    def enforce_csrf(self, request: Request) -> None:
+        """On Django's own request: DRF's would parse the body, which is ours to read."""
+        super().enforce_csrf(request._request)  # type: ignore[arg-type]
+
+
+class ContainerView(APIView):
+    """One endpoint of the container's API, called as the signed-in user: session and CSRF token, or bearer token."""
+
+    authentication_classes: ClassVar = [FirstPartyTokenAuthentication, CookieAuthentication]
+    permission_classes: ClassVar = [IsAuthenticated]
+    content_negotiation_class = IgnoreAccept
+    params_class: ClassVar[type[Serializer[Any]]]
+    named: ClassVar[dict[str, Any]] = {}
+
+    def params(self) -> dict[str, Any]:
+        """The checked fields of the body. Raises InvalidParameters, naming the field."""
+        try:
+            parsed = bodies.parse(bytes(self.request._request.body))
+        except RequestDataTooBig as error:
+            raise results.InvalidParameters("the body is larger than 64 kB.") from error
+        except bodies.MalformedError as error:
+            raise results.InvalidParameters(str(error)) from error
+        self.named = parsed
+        serializer = self.params_class(data=parsed)
+        if not serializer.is_valid():
+            raise results.InvalidParameters(first_error(serializer.errors))
+        return dict(serializer.validated_data)
+
+    def handle_exception(self, exc: Exception) -> HttpResponse:  # type: ignore[override]
+        """JSAPI errors are HTTP 200; 401, 403 and 404 say who you are not (wire.md 2). Each leaves an audit row."""
+        if isinstance(exc, (exceptions.APIException, Http404)):
+            return self._http_refusal(exc)
+        if not isinstance(exc, results.JsapiError):
+            logger.exception("unforeseen error at %s", self.request.path, exc_info=exc)
+            exc = results.UnknownError(reason=f"{type(exc).__name__}, see the log")
+        self.write_audit(str(exc.error), exc.reason, list(exc.error_scopes))
+        return JsonResponse(jsapi_error(exc))
+
+    def _http_refusal(self, exc: exceptions.APIException | Http404) -> HttpResponse:
+        drf = exc if isinstance(exc, exceptions.APIException) else exceptions.NotFound("There is no such thing of yours.")
+        unauthenticated = isinstance(drf, (exceptions.NotAuthenticated, exceptions.AuthenticationFailed))
+        self.write_audit("401" if unauthenticated else str(drf.status_code), str(drf.detail), [])
+        body = jsapi_error(results.UnknownError(str(drf.detail)))
+        response = JsonResponse(body, status=401 if unauthenticated else drf.status_code)
+        if unauthenticated:
+            response["WWW-Authenticate"] = "Bearer"
+        return response
+
+    def write_audit(self, code: str, reason: str, failed: list[str]) -> None:
+        request: HttpRequest = self.request._request
+        user = getattr(self.request, "_user", None)
+        asked = self.named.get("scopes")
+        audit.write(
+            request,
+            code=code,
+            reason=reason,
+            app_id=str(self.named.get("appId", "")),
+            user=user if isinstance(user, User) else None,
+            scopes=failed or (asked if isinstance(asked, list) else []),
+        )

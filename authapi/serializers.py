@@ -1,0 +1,291 @@
+"""Every request and answer shape of the API, and the only place that knows camelCase (wire.md)."""
+
+from collections.abc import Callable
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.serializers import CharField, DateTimeField, DictField, ListField
+
+from authapi.authorizations import Outcome
+from authapi.results import AGREEMENT_PENDING, SCOPE_UNKNOWN, JsapiError
+from authapi.tokens import TokenPair
+from portal.sheet import Sheet
+
+
+def first_error(errors: Any, name: str = "") -> str:
+    """The first problem a serializer found, as `field: what is wrong`."""
+    if isinstance(errors, dict):
+        key, value = next(iter(errors.items()))
+        return first_error(value, f"{name}[{key}]" if name else str(key))
+    if isinstance(errors, list):
+        return first_error(next(item for item in errors if item), name)
+    return f"{name}: {errors}"
+
+
+class StrictCharField(CharField):
+    """Text only: a number or a boolean is the wrong type, not text (wire.md 3: scalars are JSON strings)."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            raise serializers.ValidationError("It must be a string.")
+        return super().to_internal_value(data)
+
+
+def text(length: int, *, required: bool = False, **options: Any) -> StrictCharField:
+    """A string of the wire: null counts as absent when it is optional."""
+    return StrictCharField(
+        max_length=length, required=required, allow_null=not required, allow_blank=not required, **options
+    )
+
+
+class ExtendInfoField(serializers.JSONField):
+    """An object, or a JSON string, of at most 4096 characters; we keep neither."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, (str, dict)):
+            raise serializers.ValidationError("It must be an object or a string.")
+        if len(data if isinstance(data, str) else super().to_representation(data).__str__()) > 4096:
+            raise serializers.ValidationError("It has more than 4096 characters.")
+        return data
+
+
+# --- The merchant API: requests -------------------------------------------------------------------------------
+
+
+class MerchantParams(serializers.Serializer[Any]):
+    """What every merchant call may carry."""
+
+    appId = text(32, source="app_id")
+    authClientId = text(128, source="auth_client_id")
+    extendInfo = ExtendInfoField(required=False, allow_null=True, source="extend_info")
+
+
+class ApplyTokenParams(MerchantParams):
+    referenceClientId = text(128, source="reference_client_id")
+    grantType = text(64, required=True, source="grant_type")
+    authCode = text(128, source="auth_code")
+    refreshToken = text(128, source="refresh_token")
+    customerBelongsTo = text(32, source="customer_belongs_to")
+    merchantRegion = text(32, source="merchant_region")
+
+
+class AccessTokenParams(MerchantParams):
+    accessToken = text(128, required=True, source="access_token")
+
+
+# --- The merchant API: answers --------------------------------------------------------------------------------
+
+
+class ResultAnswer(serializers.Serializer[Any]):
+    resultStatus = serializers.ChoiceField(choices=["S", "A", "F", "U"])
+    resultCode = CharField(max_length=64)
+    resultMessage = CharField(max_length=256)
+
+
+class PlainAnswer(serializers.Serializer[Any]):
+    result = ResultAnswer()
+
+
+class ApplyTokenAnswer(PlainAnswer):
+    accessToken = CharField(max_length=128)
+    accessTokenExpiryTime = DateTimeField()
+    refreshToken = CharField(max_length=128)
+    refreshTokenExpiryTime = DateTimeField()
+    customerId = CharField(max_length=64)
+    extendInfo = CharField(required=False)
+
+
+class UserNameAnswer(serializers.Serializer[Any]):
+    fullName = CharField(max_length=128, required=False)
+    firstName = CharField(max_length=32, required=False)
+    middleName = CharField(max_length=32, required=False)
+    lastName = CharField(max_length=32, required=False)
+
+
+class LoginIdAnswer(serializers.Serializer[Any]):
+    loginIdType = serializers.ChoiceField(choices=["MOBILE_PHONE", "EMAIL", "OTHER"])
+    loginId = CharField(max_length=64, required=False)
+    maskLoginId = CharField(max_length=64, required=False)
+    hashLoginId = CharField(max_length=256, required=False)
+
+
+class ContactAnswer(serializers.Serializer[Any]):
+    contactType = serializers.ChoiceField(choices=["MOBILE_PHONE", "TELEPHONE", "EMAIL"])
+    contactNo = CharField(max_length=64)
+
+
+class AddressAnswer(serializers.Serializer[Any]):
+    label = CharField(required=False)
+    region = CharField(required=False)
+    state = CharField(required=False)
+    city = CharField(required=False)
+    address1 = CharField(required=False)
+    address2 = CharField(required=False)
+    zipCode = CharField(required=False)
+
+
+class UserInfoFields(serializers.Serializer[Any]):
+    """Only fields of granted scopes, and only those that have a value; host-defined fields come beside them."""
+
+    userId = CharField(max_length=64)
+    status = serializers.ChoiceField(choices=["ACTIVE", "FROZEN", "INACTIVE"], required=False)
+    nickName = CharField(max_length=256, required=False)
+    userName = UserNameAnswer(required=False)
+    avatar = serializers.URLField(max_length=256, required=False)
+    gender = serializers.ChoiceField(choices=["M", "F"], required=False)
+    birthDate = serializers.DateField(required=False, help_text="v1 calls it birthday")
+    nationality = CharField(max_length=2, required=False)
+    loginIdInfos = LoginIdAnswer(many=True, required=False)
+    contactInfos = ContactAnswer(many=True, required=False)
+    userAddresses = AddressAnswer(many=True, required=False)
+
+
+class UserInfoAnswer(PlainAnswer):
+    userInfo = UserInfoFields()
+
+
+class QueryAnswer(PlainAnswer):
+    accessToken = CharField(max_length=128)
+    accessTokenExpiryTime = DateTimeField()
+    tokenStatusType = serializers.ChoiceField(choices=["ACTIVE", "EXPIRED", "REVOKED"])
+
+
+class VerifySignatureAnswer(PlainAnswer):
+    signatureValid = serializers.ChoiceField(choices=["true", "false"])
+    stringToSign = CharField()
+    resultCodeOtherwise = CharField(required=False, help_text="What another endpoint would have answered.")
+    reason = CharField(required=False)
+
+
+def moment(value: Any) -> str:
+    """ISO-8601 with offset, whole seconds."""
+    return str(value.isoformat(timespec="seconds"))
+
+
+def token_pair(pair: TokenPair, customer_id: str) -> dict[str, Any]:
+    """ApplyTokenAnswer without its result."""
+    return {
+        "accessToken": pair.access_token,
+        "accessTokenExpiryTime": moment(pair.access_token_expires),
+        "refreshToken": pair.refresh_token,
+        "refreshTokenExpiryTime": moment(pair.refresh_token_expires),
+        "customerId": customer_id,
+    }
+
+
+# --- The container's API --------------------------------------------------------------------------------------
+
+
+class ScopesField(ListField):
+    """An array of strings; null means auth_base, a bare string counts as one scope (wire.md 1)."""
+
+    child = StrictCharField(max_length=64)
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        found: list[str] = super().to_internal_value([data] if isinstance(data, str) else data)
+        return found
+
+
+class GetAuthCodeParams(serializers.Serializer[Any]):
+    appId = text(128, required=True, source="app_id")
+    scopes = ScopesField(required=False, allow_null=True, allow_empty=False, max_length=50)
+    consentId = text(64, source="consent_id")
+
+
+class DecisionParams(serializers.Serializer[Any]):
+    grantedScopes = ListField(child=StrictCharField(max_length=64), max_length=50, source="granted_scopes")
+
+
+class ReportErrorParams(serializers.Serializer[Any]):
+    appId = text(128, required=True, source="app_id")
+    error = serializers.IntegerField(min_value=0, max_value=99999)
+    errorMessage = text(256, source="error_message")
+    scopes = ScopesField(required=False, allow_null=True, max_length=50)
+
+
+class AuthCodeAnswer(serializers.Serializer[Any]):
+    """A code, a question, or a failure (wire.md 2)."""
+
+    authCode = CharField(max_length=32, required=False)
+    authSuccessScopes = ListField(child=CharField(), required=False)
+    authErrorScopes = DictField(child=CharField(), help_text=f"scope -> code, like {SCOPE_UNKNOWN}")
+    error = serializers.IntegerField(required=False)
+    errorMessage = CharField(required=False)
+    consentId = CharField(required=False)
+    consentUrl = serializers.URLField(required=False)
+    consentExpiryTime = DateTimeField(required=False)
+
+
+class ConsentScopeAnswer(serializers.Serializer[Any]):
+    scope = CharField()
+    label = CharField()
+    description = CharField()
+    purpose = CharField()
+    required = serializers.BooleanField()
+    preview = ListField(child=CharField())
+
+
+class ConsentAnswer(serializers.Serializer[Any]):
+    """What a container needs to draw its own sheet."""
+
+    consentId = CharField()
+    consentExpiryTime = DateTimeField()
+    miniProgram = DictField()
+    scopes = ConsentScopeAnswer(many=True)
+    alreadyGranted = ListField(child=CharField())
+
+
+def auth_code(outcome: Outcome, consent_url: str = "") -> dict[str, Any]:
+    """An Outcome as getAuthCode answers it."""
+    if outcome.consent:
+        return {
+            "error": AGREEMENT_PENDING,
+            "errorMessage": "The user must be asked: show consentUrl.",
+            "consentId": outcome.consent.pk,
+            "consentUrl": consent_url,
+            "consentExpiryTime": moment(outcome.consent.expires_at),
+            "authErrorScopes": outcome.error_scopes,
+        }
+    return {
+        "authCode": outcome.code,
+        "authSuccessScopes": outcome.success_scopes,
+        "authErrorScopes": outcome.error_scopes,
+    }
+
+
+def jsapi_error(refusal: JsapiError) -> dict[str, Any]:
+    """A failed getAuthCode."""
+    return {
+        "error": refusal.error,
+        "errorMessage": refusal.message,
+        "authErrorScopes": refusal.error_scopes,
+        "authSuccessScopes": [],
+    }
+
+
+def consent(shown: Sheet, full_url: Callable[[str], str]) -> dict[str, Any]:
+    """A Sheet as ConsentAnswer."""
+    program = shown.mini_program
+    return {
+        "consentId": shown.consent.pk,
+        "consentExpiryTime": moment(shown.consent.expires_at),
+        "miniProgram": {
+            "appId": program.app_id,
+            "name": program.name,
+            "logo": full_url(program.logo_url) if program.logo else None,
+            "developer": program.developer or None,
+            "privacyPolicyUrl": program.privacy_policy_url or None,
+        },
+        "scopes": [
+            {
+                "scope": line.scope,
+                "label": line.label,
+                "description": line.description,
+                "purpose": line.purpose,
+                "required": line.required,
+                "preview": list(line.preview),
+            }
+            for line in shown.lines
+        ],
+        "alreadyGranted": list(shown.already),
+    }

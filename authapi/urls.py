@@ -1,0 +1,42 @@
+"""The wire's addresses, one line each, under every gateway prefix (wire.md 3)."""
+
+import re
+
+from django.conf import settings
+from django.urls import URLPattern, path, re_path
+
+from authapi import views
+
+# Merchant endpoints: <versions> <path>; a trailing .htm is accepted.
+MERCHANT_API = (
+    ("12", "authorizations/applyToken", views.ApplyToken),
+    ("12", "users/inquiryUserInfo", views.InquiryUserInfo),
+    ("1", "customers/user/inquiryUserInfoByAccessToken", views.InquiryUserInfo),
+    ("2", "customers/user/inquiryUserInfo", views.InquiryUserInfo),
+    ("1", "authorizations/cancelToken", views.CancelToken),
+    ("12", "authorizations/revoke", views.CancelToken),
+    ("1", "authorizations/query", views.Query),
+    ("1", "tools/verifySignature", views.VerifySignature),
+)
+
+
+def _merchant_urls() -> list[URLPattern]:
+    urls: list[URLPattern] = []
+    for prefix in settings.GATEWAY_PREFIXES:
+        start = re.escape(prefix.strip("/")) + "/" if prefix.strip("/") else ""
+        urls += [
+            re_path(rf"^{start}v(?P<version>[{versions}])/{rest}(?:\.htm)?\Z", view.as_view())
+            for versions, rest, view in MERCHANT_API
+        ]
+        urls.append(re_path(rf"^{start}v[0-9]+(?:/|\Z)", views.NoSuchApi.as_view()))
+    return urls
+
+
+urlpatterns = [
+    path("v1/authorizations/getAuthCode", views.GetAuthCode.as_view(), name="get_auth_code"),
+    path("v1/authorizations/consents/<str:consent_id>", views.Consent.as_view(), name="consent_api"),
+    path("v1/authorizations/consents/<str:consent_id>/decision", views.Decision.as_view(), name="decision_api"),
+    path("v1/authorizations/reportError", views.ReportError.as_view(), name="report_error"),
+    path(".well-known/jwks.json", views.jwks, name="jwks"),
+    *_merchant_urls(),
+]

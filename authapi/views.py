@@ -1,0 +1,205 @@
+"""One small view per endpoint: parse, one call, answer (wire.md 2, 4.1, 5)."""
+
+from typing import Any, ClassVar
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from rest_framework.request import Request
+
+from authapi import audit, authorizations, callers, platform, results, serializers, tokens, userinfo
+from authapi.container_api import ContainerView
+from authapi.merchant_api import MerchantView
+from portal import sheet
+from portal.models import MiniProgram, PendingConsent, User
+
+
+class ApplyToken(MerchantView):
+    """Swap an auth code or a refresh token for a token pair (wire.md 5.1)."""
+
+    params_class = serializers.ApplyTokenParams
+
+    def handle(self, params: dict[str, Any]) -> dict[str, Any]:
+        grant_type = params["grant_type"].upper()
+        if grant_type == "AUTHORIZATION_CODE":
+            pair = tokens.exchange(
+                self.required(params, "auth_code", "authCode"),
+                self.merchant,
+                app_id=params.get("app_id", ""),
+                reference=params.get("reference_client_id", ""),
+            )
+        elif grant_type == "REFRESH_TOKEN":
+            pair = tokens.refresh(self.required(params, "refresh_token", "refreshToken"), self.merchant)
+        else:
+            raise results.UnsupportedGrantType
+        return serializers.token_pair(pair, self.merchant.sector.user_id(pair.user.uuid.bytes))
+
+    def required(self, params: dict[str, Any], name: str, wire_name: str) -> str:
+        if name not in params:
+            raise results.ParamIllegal(f"{wire_name}: it is required with this grantType.")
+        return str(params[name])
+
+
+class AccessTokenView(MerchantView):
+    """An endpoint that takes an accessToken of this merchant."""
+
+    params_class = serializers.AccessTokenParams
+
+    def check_app(self, params: dict[str, Any], mini_program: MiniProgram) -> None:
+        """appId, when given, is the token's mini-program."""
+        if params.get("app_id", mini_program.app_id) != mini_program.app_id:
+            raise results.InvalidAccessToken(reason=f"the token belongs to {mini_program.app_id}")
+
+
+class InquiryUserInfo(AccessTokenView):
+    """What the token may see of the user (wire.md 5.2)."""
+
+    def handle(self, params: dict[str, Any]) -> dict[str, Any]:
+        row, grant = tokens.use(params["access_token"], self.merchant)
+        self.check_app(params, row.application)
+        user_id = self.merchant.sector.user_id(row.user.uuid.bytes)
+        with results.about(user=row.user, app_id=row.application.app_id, scopes=row.scope.split()):
+            scopes = userinfo.effective(row.scope.split(), grant)
+            info = userinfo.read(row.user, scopes, user_id, self.request.build_absolute_uri)
+        if self.version == 1 and "birthDate" in info:
+            info["birthday"] = info.pop("birthDate")
+        return {"userInfo": info}
+
+
+class CancelToken(AccessTokenView):
+    """The merchant logs the user out: both tokens die, the grant stays, and again is S (wire.md 5.3)."""
+
+    def handle(self, params: dict[str, Any]) -> dict[str, Any]:
+        row = tokens.find(params["access_token"], self.merchant)
+        self.check_app(params, row.application)
+        tokens.revoke(row)
+        return {}
+
+
+class Query(AccessTokenView):
+    """Whether a token is alive (wire.md 5.4)."""
+
+    def handle(self, params: dict[str, Any]) -> dict[str, Any]:
+        row = tokens.find(params["access_token"], self.merchant)
+        self.check_app(params, row.application)
+        revoked = tokens.is_revoked(row)
+        return {
+            "accessToken": params["access_token"],
+            "accessTokenExpiryTime": serializers.moment(row.expires),
+            "tokenStatusType": "REVOKED" if revoked else "EXPIRED" if row.is_expired() else "ACTIVE",
+        }
+
+
+class VerifySignature(MerchantView):
+    """What string we computed from this very request, and whether its signature holds (wire.md 4.1)."""
+
+    def post(self, request: Request, version: str = "1", **kwargs: Any) -> HttpResponse:
+        call = self.signed_call()
+        answer = {
+            "result": {"resultStatus": "S", "resultCode": "SUCCESS", "resultMessage": "success"},
+            "signatureValid": "true",
+            "stringToSign": call.string_to_sign().decode("utf-8", "replace"),
+        }
+        try:
+            callers.authenticate(call)
+        except results.MerchantRefusal as refusal:
+            answer |= {"signatureValid": "false", "resultCodeOtherwise": refusal.code, "reason": refusal.message}
+        return self.answer(answer)
+
+
+class NoSuchApi(MerchantView):
+    """Every other path under /v1, /v2 ...: INVALID_API, signed like any answer (wire.md 3)."""
+
+    schema = None
+
+    def post(self, request: Request, version: str = "2", **kwargs: Any) -> HttpResponse:
+        raise results.InvalidApi
+
+
+class GetAuthCode(ContainerView):
+    """A code, or the consent to ask for, or a failure (wire.md 2)."""
+
+    params_class = serializers.GetAuthCodeParams
+
+    def post(self, request: Request) -> HttpResponse:
+        params = self.params()
+        user: User = request.user
+        if consent_id := params.get("consent_id"):
+            outcome = authorizations.collect(user, self.consent(user, consent_id, params))
+        else:
+            outcome = authorizations.request(user, params["app_id"], params.get("scopes"))
+        return outcome_response(request, outcome)
+
+    def consent(self, user: User, consent_id: str, params: dict[str, Any]) -> PendingConsent:
+        """The user's own consent, for this mini-program and these scopes. Raises InvalidParameters."""
+        rows = PendingConsent.objects.select_related("user", "mini_program")
+        consent = rows.filter(pk=consent_id, user=user, mini_program__client_id=params["app_id"]).first()
+        if consent is None:
+            raise results.InvalidParameters("consentId: there is no such consent for this user and appId.")
+        if params.get("scopes") and list(dict.fromkeys(params["scopes"])) != consent.scopes:
+            raise results.InvalidParameters("scopes: they differ from those of the consent. Leave them out.")
+        return consent
+
+
+def outcome_response(request: Request, outcome: authorizations.Outcome) -> HttpResponse:
+    """An Outcome as JSON, with the address of the sheet when the user must be asked."""
+    url = ""
+    if outcome.consent:
+        url = request.build_absolute_uri(reverse("consent", args=[outcome.consent.pk]))
+    response = JsonResponse(serializers.auth_code(outcome, url))
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+class Consent(ContainerView):
+    """What the sheet shows, for a container that draws its own (wire.md 2)."""
+
+    def get(self, request: Request, consent_id: str) -> HttpResponse:
+        shown = sheet.of(own_consent(request, consent_id))
+        return JsonResponse(serializers.consent(shown, request.build_absolute_uri))
+
+
+class Decision(ContainerView):
+    """The user's answer to a sheet; answers like getAuthCode (wire.md 2)."""
+
+    params_class = serializers.DecisionParams
+
+    def post(self, request: Request, consent_id: str) -> HttpResponse:
+        consent = own_consent(request, consent_id)
+        params = self.params()
+        self.named = {"appId": consent.mini_program.app_id, "scopes": consent.scopes}
+        outcome = authorizations.decide(request.user, consent, params["granted_scopes"])
+        return outcome_response(request, outcome)
+
+
+def own_consent(request: Request, consent_id: str) -> PendingConsent:
+    """404 for anything of another user (trust 25)."""
+    rows = PendingConsent.objects.select_related("user", "mini_program__merchant")
+    return get_object_or_404(rows, pk=consent_id, user=request.user)
+
+
+class ReportError(ContainerView):
+    """A JSAPI error that our endpoints did not see (a network failure, bad arguments): one audit row."""
+
+    params_class = serializers.ReportErrorParams
+    default_messages: ClassVar = {error: cls.default for error, cls in results.JSAPI_ERRORS.items()}
+
+    def post(self, request: Request) -> HttpResponse:
+        params = self.params()
+        error = params["error"]
+        audit.write(
+            request._request,
+            code=str(error),
+            reason="container: " + (params.get("error_message") or self.default_messages.get(error, "?")),
+            app_id=params["app_id"],
+            user=request.user,
+            scopes=params.get("scopes") or [],
+        )
+        return JsonResponse({"reported": True})
+
+
+def jwks(request: HttpRequest) -> HttpResponse:
+    """Our public keys (wire.md 4.1)."""
+    response = JsonResponse(platform.jwks())
+    response["Cache-Control"] = "public, max-age=300"
+    return response

@@ -1,0 +1,144 @@
+"""The demo's cast: people, operators, merchants and mini-programs that `seed_demo` makes."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from portal.scopes import BUILT_IN
+
+ALL_SCOPES = tuple(scope.name for scope in BUILT_IN)
+
+PURPOSES = {
+    "auth_user": "To set up your account in one step",
+    "SEND_MESSAGE": "To tell you when your order is ready",
+    "USER_NICKNAME": "So the barista can call you",
+    "USER_NAME": "To print your name on the receipt",
+    "USER_LOGIN_ID": "To show which account you ordered with",
+    "PLAINTEXT_USER_LOGIN_ID": "To send your receipt",
+    "HASH_LOGIN_ID": "To find the loyalty card you already have",
+    "USER_AVATAR": "To show your picture on the pick-up screen",
+    "USER_GENDER": "To choose how we address you",
+    "USER_BIRTHDAY": "For a free cup on your birthday",
+    "USER_NATIONALITY": "To pick the menu's language",
+    "USER_CONTACTINFO": "To reach you about an order",
+    "USER_ADDRESS": "To deliver your order",
+    "PLAINTEXT_MOBILE_PHONE": "Only if the courier can't find you",
+}
+
+
+@dataclass(frozen=True)
+class Person:
+    """A demo account; `profile` are fields of User, the lists are (type, value) rows."""
+
+    login: str
+    profile: dict[str, Any] = field(default_factory=dict)
+    login_ids: tuple[tuple[str, str], ...] = ()
+    contacts: tuple[tuple[str, str], ...] = ()
+    addresses: tuple[dict[str, str], ...] = ()
+    role: str = ""
+    colour: str = ""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A demo mini-program and the merchant that owns it."""
+
+    app_id: str
+    name: str
+    client_id: str
+    merchant: str
+    colour: str
+    scopes: tuple[str, ...] = ALL_SCOPES
+    required: tuple[str, ...] = ()
+    status: str = "ACTIVE"
+
+
+PEOPLE = (
+    Person(
+        "alice",
+        {
+            "nickname": "Alice",
+            "first_name": "Alice",
+            "middle_name": "Reyes",
+            "last_name": "Santos",
+            "gender": "F",
+            "birth_date": "1994-03-12",
+            "nationality": "PH",
+        },
+        (("MOBILE_PHONE", "+639171234567"), ("EMAIL", "alice@example.org")),
+        (
+            ("MOBILE_PHONE", "+639171234567"),
+            ("TELEPHONE", "+63285551234"),
+            ("EMAIL", "alice@example.org"),
+        ),
+        (
+            {
+                "label": "Home",
+                "region": "PH",
+                "state": "Metro Manila",
+                "city": "Quezon City",
+                "address1": "12 Mabini Street",
+                "address2": "Unit 4B",
+                "zip_code": "1100",
+            },
+        ),
+        colour="#8a4b9e",
+    ),
+    Person(
+        "bob",
+        {
+            "nickname": "Bob",
+            "first_name": "Bob",
+            "middle_name": "van der",
+            "last_name": "Merwe",
+            "gender": "M",
+            "birth_date": "1988-11-02",
+            "nationality": "ZA",
+        },
+        (("MOBILE_PHONE", "+27609000084"), ("EMAIL", "bob@example.org"), ("OTHER", "bobby88")),
+        (("MOBILE_PHONE", "+27609000084"), ("TELEPHONE", "+27215550123"), ("EMAIL", "bob@example.org")),
+        (
+            {
+                "label": "Work",
+                "region": "ZA",
+                "state": "Western Cape",
+                "city": "Cape Town",
+                "address1": "5 Long Street",
+                "address2": "3rd floor",
+                "zip_code": "8001",
+            },
+        ),
+        colour="#1f6f8b",
+    ),
+    Person("carol"),
+    Person(
+        "dave",
+        {"nickname": "Dave", "status": "FROZEN"},
+        (("MOBILE_PHONE", "+6281234567890"),),
+        (("MOBILE_PHONE", "+6281234567890"),),
+    ),
+    Person("olga", {"nickname": "Olga"}, role="manager"),
+    Person("sam", {"nickname": "Sam"}, role="support"),
+    Person("audrey", {"nickname": "Audrey"}, role="auditor"),
+)
+
+PROGRAMS = (
+    Program("coffee", "Coffee Corner", "MERCHANT_COFFEE", "Bean Brothers Ltd", "#7a4a21"),
+    Program(
+        "coffee2",
+        "Coffee Beans to Go",
+        "MERCHANT_COFFEE",
+        "Bean Brothers Ltd",
+        "#a5652b",
+        ("auth_base", "USER_NICKNAME", "USER_ADDRESS", "PLAINTEXT_MOBILE_PHONE"),
+        required=("USER_NICKNAME",),
+    ),
+    Program(
+        "cafe",
+        "Café Central",
+        "MERCHANT_CAFE",
+        "Central Cafés PLC",
+        "#0f7c74",
+        ("auth_base", "auth_user", "USER_NICKNAME"),
+    ),
+    Program("gone", "Gone Games", "MERCHANT_GONE", "Gone Games Inc.", "#5b3df0", status="SUSPENDED"),
+)

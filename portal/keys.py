@@ -1,0 +1,55 @@
+"""Secrets of a development machine: made at first use in an ignored folder, refused on a public host."""
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+DEVELOPMENT_MARK = "development-only-"
+
+
+def development_secret(path: Path) -> str:
+    """The text kept in `path`, made of 50 random characters when the file is missing."""
+    return kept(path, lambda: DEVELOPMENT_MARK + secrets.token_urlsafe(50))
+
+
+def development_private_key(path: Path) -> str:
+    """The RSA-2048 key (PKCS8 PEM) kept in `path`, made when missing, marked so that production refuses it."""
+    return kept(path, lambda: f"{DEVELOPMENT_MARK}key\n{new_private_key()}")
+
+
+def new_private_key() -> str:
+    """A fresh RSA-2048 private key as PKCS8 PEM."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
+
+
+def public_key_of(private_pem: str) -> str:
+    """The public half of a private key PEM, as SubjectPublicKeyInfo PEM."""
+    start = private_pem.index("-----BEGIN")
+    key = serialization.load_pem_private_key(private_pem[start:].encode(), password=None)
+    public = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return public.decode()
+
+
+def kept(path: Path, make: Callable[[], str]) -> str:
+    """Read `path`; when missing, write what `make()` gives. Two processes may race: the first file wins."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not path.exists():
+        draft = path.with_suffix(f".{os.getpid()}.{secrets.token_hex(4)}")
+        draft.touch(mode=0o600)
+        draft.write_text(make())
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text()

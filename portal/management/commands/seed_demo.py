@@ -1,0 +1,158 @@
+"""`seed_demo`: the demo's people and mini-programs, made or brought back to how they were."""
+
+import argparse
+import io
+import json
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import Group
+from django.core.files.base import ContentFile
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+from PIL import Image, ImageDraw, ImageFont
+
+from portal import demo, keys
+from portal.models import Address, Contact, LoginId, Merchant, MiniProgram, ScopeApproval, Sector, User
+
+DEMO_DIR = settings.VAR_DIR / "demo"
+WORDS = "amber birch cedar delta ember fjord grove hazel iris jade koala lotus maple nova olive pearl".split()
+
+
+class Command(BaseCommand):
+    help = "Make the demo's users, operators and mini-programs. Idempotent. Never on a public host."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--json", action="store_true", help="print sign-ins and keys as one JSON object")
+        parser.add_argument(
+            "--page-origin", default="http://localhost:8001", help="where the mini-programs' pages are served"
+        )
+
+    def handle(self, *, json: bool, page_origin: str, **options: Any) -> None:
+        if settings.PUBLIC:
+            raise CommandError("ALLOWED_HOSTS names a public host: demo accounts have no place there.")
+        with transaction.atomic():
+            for person in demo.PEOPLE:
+                self._person(person)
+            for program in demo.PROGRAMS:
+                self._program(program, page_origin)
+        report = self._report()
+        self.stdout.write(dumps(report) if json else self._words(report))
+
+    def _person(self, person: demo.Person) -> None:
+        user, made = User.objects.update_or_create(
+            username=person.login, defaults={**person.profile, "is_staff": bool(person.role)}
+        )
+        if made or not user.check_password(password()):
+            user.set_password(password())
+            user.save(update_fields=["password"])
+        user.groups.set(Group.objects.filter(name=person.role))
+        if person.colour and not user.avatar:
+            user.avatar.save(f"{person.login}.png", picture(person.login[0].upper(), person.colour))
+        self._rows(user.login_ids, LoginId, person.login_ids)
+        self._rows(user.contacts, Contact, person.contacts)
+        user.addresses.all().delete()
+        Address.objects.bulk_create(Address(user=user, **address) for address in person.addresses)
+
+    def _rows(self, manager: Any, model: Callable[..., Any], pairs: tuple[tuple[str, str], ...]) -> None:
+        user = manager.instance
+        manager.all().delete()
+        manager.bulk_create(model(user=user, type=kind, value=value) for kind, value in pairs)
+
+    def _program(self, program: demo.Program, origin: str) -> None:
+        sector, _ = Sector.objects.get_or_create(name=program.client_id)
+        merchant, _ = Merchant.objects.update_or_create(
+            client_id=program.client_id,
+            defaults={"name": program.merchant, "sector": sector, "notify_url": f"{origin}/notify"},
+        )
+        public = keys.public_key_of(private_key(program.client_id))
+        merchant.keys.update_or_create(version=1, defaults={"public_key": public, "retired_at": None})
+        row, _ = MiniProgram.objects.update_or_create(
+            client_id=program.app_id,
+            defaults={
+                "name": program.name,
+                "merchant": merchant,
+                "developer": program.merchant,
+                "page_url": f"{origin}/" if program.app_id == "coffee" else f"{origin}/{program.app_id}",
+                "privacy_policy_url": f"{origin}/privacy",
+                "status": program.status,
+            },
+        )
+        if not row.logo:
+            row.logo.save(f"{program.app_id}.png", picture(program.name[0], program.colour))
+        self._approvals(row, program)
+
+    def _approvals(self, row: MiniProgram, program: demo.Program) -> None:
+        row.scope_approvals.exclude(scope__in=program.scopes).delete()
+        for scope in program.scopes:
+            row.scope_approvals.update_or_create(
+                scope=scope,
+                defaults={
+                    "purpose": demo.PURPOSES.get(scope, ""),
+                    "required": scope in program.required,
+                    "state": ScopeApproval.State.APPROVED,
+                },
+            )
+
+    def _report(self) -> dict[str, Any]:
+        people = [{"login": person.login, "password": password()} for person in demo.PEOPLE if not person.role]
+        operators = [
+            {"login": person.login, "password": password(), "role": person.role}
+            for person in demo.PEOPLE
+            if person.role
+        ]
+        programs = [
+            {
+                "appId": program.app_id,
+                "clientId": program.client_id,
+                "keyVersion": "1",
+                "privateKey": private_key(program.client_id),
+                "scopes": list(program.scopes),
+                "status": program.status,
+            }
+            for program in demo.PROGRAMS
+        ]
+        platform = {"publicKey": keys.public_key_of(settings.PLATFORM_SIGNING_KEY)}
+        return {"users": people, "operators": operators, "miniPrograms": programs, "platform": platform}
+
+    def _words(self, report: dict[str, Any]) -> str:
+        people = ", ".join(person["login"] for person in report["users"])
+        operators = ", ".join(f"{who['login']} ({who['role']})" for who in report["operators"])
+        programs = ", ".join(program["appId"] for program in report["miniPrograms"])
+        return f"Users: {people}\nOperators: {operators}\nPassword of all: {password()}\nMini-programs: {programs}"
+
+
+dumps = json.dumps
+
+
+def password() -> str:
+    """One password for the whole cast, made at first use."""
+
+    def new() -> str:
+        return "-".join(secrets.choice(WORDS) for _ in range(3)) + f"-{secrets.randbelow(9000) + 1000}"
+
+    return keys.kept(DEMO_DIR / "password", new)
+
+
+def private_key(client_id: str) -> str:
+    """A demo merchant's private key, PKCS8 PEM, made at first use."""
+    return keys.kept(DEMO_DIR / f"{client_id.lower()}.pem", keys.new_private_key)
+
+
+def picture(letter: str, colour: str) -> "ContentFile[bytes]":
+    """A square picture with one letter, for logos and avatars."""
+    image = Image.new("RGB", (256, 256), colour)
+    font = ImageFont.load_default(150)
+    ImageDraw.Draw(image).text((128, 132), letter, fill="white", font=font, anchor="mm")
+    out = io.BytesIO()
+    image.save(out, "PNG")
+    return ContentFile(out.getvalue())
+
+
+def key_path(client_id: str) -> Path:
+    """Where a demo merchant's server finds its private key."""
+    private_key(client_id)
+    return Path(DEMO_DIR / f"{client_id.lower()}.pem")

@@ -1,0 +1,39 @@
+"""How a value is shown to someone who should recognise it but not read it."""
+
+from portal import phones
+
+DOTS = "•••"
+
+
+def wire_phone(e164: str) -> str:
+    """`+27609000084` as `27-6****0084` (wire.md 5.2)."""
+    country, number = phones.wire(e164).split("-")
+    return f"{country}-{number[:1]}****{number[-4:]}"
+
+
+def wire_email(address: str) -> str:
+    """`alice@example.org` as `a****@example.org`."""
+    name, _, domain = address.partition("@")
+    return f"{name[:1]}****@{domain}"
+
+
+def wire_text(text: str) -> str:
+    """Any other sign-in name: its first character and four stars."""
+    return f"{text[:1]}****"
+
+
+def phone(e164: str) -> str:
+    """For a person: `+63 ••• ••• 4567`."""
+    country, number = phones.wire(e164).split("-")
+    return f"+{country} {DOTS} {DOTS} {number[-4:]}"
+
+
+def email(address: str) -> str:
+    """For a person: `a•••@example.org`."""
+    name, _, domain = address.partition("@")
+    return f"{name[:1]}{DOTS}@{domain}"
+
+
+def text(value: str, keep: int = 3) -> str:
+    """For a person: the first characters and dots, never more than half of the value."""
+    return f"{value[: min(keep, len(value) // 2)]}{DOTS}"

@@ -1,0 +1,62 @@
+"""What every request passes first: absolute-form targets made plain, and a trace id."""
+
+import logging
+import uuid
+from collections.abc import Callable
+from contextvars import ContextVar
+from urllib.parse import urlsplit
+
+from django.http import HttpRequest, HttpResponse
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+_trace_id: ContextVar[str] = ContextVar("trace_id", default="-")
+
+
+def current_trace_id() -> str:
+    """The id of the request being answered, `-` outside one."""
+    return _trace_id.get()
+
+
+class TraceIdFilter(logging.Filter):
+    """Puts `trace_id` on every log record, so that a log line, an audit row and an answer can be matched."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.trace_id = current_trace_id()
+        return True
+
+
+class TraceIdMiddleware:
+    """A fresh 32-character id a request, answered as `Trace-Id` (wire.md 3)."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        trace_id = uuid.uuid4().hex
+        token = _trace_id.set(trace_id)
+        try:
+            response = self.get_response(request)
+        finally:
+            _trace_id.reset(token)
+        response["Trace-Id"] = trace_id
+        return response
+
+
+class AbsoluteFormMiddleware:
+    """`POST https://host/path HTTP/1.1` becomes `/path` with that Host (wire.md 4.1, RFC 9112 section 3.2.2).
+
+    The official Python SDK sends the whole URL. The host then stands in `HTTP_HOST`, where Django checks it
+    against ALLOWED_HOSTS like any other.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        raw = str(request.META.get("PATH_INFO", "")).lstrip("/")
+        if raw.startswith(("http://", "https://", "http:/", "https:/")):
+            url = urlsplit(raw if "://" in raw else raw.replace(":/", "://", 1))
+            request.META["HTTP_HOST"] = url.netloc
+            request.path = request.path_info = request.META["PATH_INFO"] = url.path or "/"
+        return self.get_response(request)

@@ -1,0 +1,72 @@
+"""The append-only history of decisions: who gave or took what, and what they were shown (trust 28)."""
+
+import hashlib
+import json
+from typing import Any
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from .mini_programs import MiniProgram
+from .users import User
+
+
+class ConsentText(models.Model):
+    """The words a consent sheet showed, kept once per wording; a decision points to them by hash."""
+
+    hash = models.CharField(max_length=64, primary_key=True)
+    version = models.CharField(max_length=32)
+    language = models.CharField(max_length=16)
+    text = models.JSONField()
+    created = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.hash[:12]} ({self.language})"
+
+    @classmethod
+    def of(cls, text: dict[str, Any], *, version: str, language: str) -> "ConsentText":
+        """The row for this wording, made when it is new."""
+        canonical = json.dumps(text, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        digest = hashlib.sha256(canonical.encode()).hexdigest()
+        row, _made = cls.objects.get_or_create(
+            hash=digest, defaults={"version": version, "language": language, "text": text}
+        )
+        return row
+
+
+class ConsentDecision(models.Model):
+    """One act on what a mini-program may do for a person. Never updated, never deleted."""
+
+    class Act(models.TextChoices):
+        GIVEN = "given", _("Given")
+        WIDENED = "widened", _("Widened")
+        NARROWED = "narrowed", _("Narrowed")
+        WITHDRAWN = "withdrawn", _("Withdrawn")
+        REVOKED = "revoked", _("Revoked")
+        EXPIRED = "expired", _("Expired")
+        REFUSED = "refused", _("Refused")
+
+    at = models.DateTimeField(_("when"), auto_now_add=True)
+    act = models.CharField(_("act"), max_length=16, choices=Act)
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="consent_decisions")
+    mini_program = models.ForeignKey(MiniProgram, on_delete=models.PROTECT, related_name="+")
+    # Empty for a refusal that left no grant.
+    grant = models.ForeignKey(
+        "portal.MiniProgramGrant", on_delete=models.PROTECT, null=True, related_name="decisions"
+    )
+    # Who did it: the user, an operator, or nobody (time ran out).
+    actor = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    scopes_before = models.JSONField(_("before"), default=list)
+    scopes_after = models.JSONField(_("after"), default=list)
+    # Empty where no sheet was shown: silent scopes, withdrawals, revocations.
+    shown = models.ForeignKey(ConsentText, on_delete=models.PROTECT, null=True, related_name="+")
+    reason = models.CharField(_("reason"), max_length=500, blank=True)
+    trace_id = models.CharField(_("trace id"), max_length=32, blank=True)
+
+    class Meta:
+        ordering = ("-at", "-id")
+        verbose_name = _("decision")
+        indexes = (models.Index(fields=["user", "mini_program", "-at"]),)
+
+    def __str__(self) -> str:
+        return f"{self.act} #{self.pk}"

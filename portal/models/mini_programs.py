@@ -1,0 +1,133 @@
+"""A third-party program inside the super-app: OAuth's client, and the scopes it may ask for."""
+
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from oauth2_provider.models import AbstractApplication, ClientSecretField
+
+from portal import scopes
+
+from .merchants import Merchant
+from .users import User
+
+# No password verifies against it: mini-programs authenticate by their merchant's signature, never by a secret.
+UNUSABLE_SECRET = "pbkdf2_sha256$1$none$unusable"  # noqa: S105
+
+
+def all_features() -> list[str]:
+    """Every feature a mini-program can have; the default."""
+    return ["App_User_Authorization", "Send_Message"]
+
+
+class MiniProgram(AbstractApplication):
+    """A program of a merchant that people open inside the super-app. Its `client_id` is the wire's appId."""
+
+    class Status(models.TextChoices):
+        ACTIVE = "ACTIVE", _("Active")
+        SUSPENDED = "SUSPENDED", _("Suspended")
+
+    client_id = models.CharField(
+        _("appId"),
+        max_length=32,
+        unique=True,
+        validators=[RegexValidator(r"^[A-Za-z0-9_.-]+\Z", _("Letters, digits, dot, dash and underscore."))],
+    )
+    client_type = models.CharField(max_length=32, default=AbstractApplication.CLIENT_CONFIDENTIAL, editable=False)
+    authorization_grant_type = models.CharField(
+        max_length=44, default=AbstractApplication.GRANT_AUTHORIZATION_CODE, editable=False
+    )
+    client_secret = ClientSecretField(max_length=255, default=UNUSABLE_SECRET, editable=False)
+    merchant = models.ForeignKey(Merchant, on_delete=models.PROTECT, related_name="mini_programs")
+    logo = models.ImageField(_("logo"), upload_to="logos/", max_length=128, blank=True)
+    developer = models.CharField(_("developer"), max_length=255, blank=True)
+    privacy_policy_url = models.URLField(_("privacy policy"), max_length=512, blank=True)
+    page_url = models.URLField(_("page URL"), max_length=512, blank=True)
+    status = models.CharField(_("status"), max_length=16, choices=Status, default=Status.ACTIVE)
+    features = models.JSONField(_("features"), default=all_features, blank=True)
+
+    class Meta(AbstractApplication.Meta):
+        swappable = "OAUTH2_PROVIDER_APPLICATION_MODEL"
+        verbose_name = _("mini-program")
+        permissions = (
+            ("approve_scopes", "Can approve and refuse scopes"),
+            ("suspend_miniprogram", "Can suspend and restore mini-programs"),
+        )
+
+    def clean(self) -> None:
+        """The page must come from an origin of its own: on ours it could read the user's session."""
+        for origin in (*settings.CSRF_TRUSTED_ORIGINS, *(f"https://{host}" for host in settings.ALLOWED_HOSTS)):
+            if self.page_url and self.origin == origin:
+                raise ValidationError({"page_url": _("This is the portal's own origin; a page needs its own.")})
+
+    @property
+    def app_id(self) -> str:
+        """The wire's name for `client_id`."""
+        return self.client_id
+
+    @property
+    def is_active(self) -> bool:
+        return self.status == self.Status.ACTIVE
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port of the page: whose messages the container answers (trust 18)."""
+        url = urlsplit(self.page_url)
+        return f"{url.scheme}://{url.netloc}" if url.netloc else ""
+
+    @property
+    def logo_url(self) -> str:
+        return self.logo.url if self.logo else ""
+
+    def has_feature(self, feature: str) -> bool:
+        return feature in self.features
+
+    def approvals(self) -> "dict[str, ScopeApproval]":
+        """The scopes this mini-program may ask for, by name. One statement."""
+        approved = self.scope_approvals.filter(state=ScopeApproval.State.APPROVED)
+        return {approval.scope: approval for approval in approved}
+
+
+class ScopeApproval(models.Model):
+    """One scope a mini-program wants to ask for, why, and what an operator said to that."""
+
+    class State(models.TextChoices):
+        REQUESTED = "REQUESTED", _("Waiting")
+        APPROVED = "APPROVED", _("Approved")
+        REFUSED = "REFUSED", _("Refused")
+
+    mini_program = models.ForeignKey(MiniProgram, on_delete=models.CASCADE, related_name="scope_approvals")
+    scope = models.CharField(_("scope"), max_length=64)
+    purpose = models.CharField(
+        _("purpose"), max_length=200, blank=True, help_text=_("What the user reads: why it is asked.")
+    )
+    required = models.BooleanField(
+        _("required"), default=False, help_text=_("The mini-program cannot work without it.")
+    )
+    state = models.CharField(_("state"), max_length=16, choices=State, default=State.REQUESTED)
+    decided_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", editable=False
+    )
+    decided_at = models.DateTimeField(_("decided"), null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ("id",)
+        constraints = (models.UniqueConstraint(fields=["mini_program", "scope"], name="one_approval_per_scope"),)
+
+    def __str__(self) -> str:
+        return f"{self.scope} for {self.mini_program}"
+
+    def clean(self) -> None:
+        """Only scopes of the catalogue; the error names the ones there are."""
+        if self.scope not in scopes.catalogue():
+            names = ", ".join(scopes.catalogue())
+            raise ValidationError({"scope": _("No such scope. There are: %s") % names})
+
+    def decide(self, state: "ScopeApproval.State", *, by: User) -> None:
+        """Approve or refuse, and remember who did."""
+        self.state, self.decided_by, self.decided_at = state, by, timezone.now()
+        self.save(update_fields=["state", "decided_by", "decided_at"])

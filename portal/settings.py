@@ -1,0 +1,272 @@
+"""Every setting, read top to bottom. What differs between deployments is an environment variable (.env.example).
+
+Without ALLOWED_HOSTS the portal answers on this machine only, and makes its own development keys in `var/`.
+With it, it is public: then it refuses to start with a missing or development secret, or with DEBUG on.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+
+import environ
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+from portal import keys
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = BASE_DIR / "var"
+
+env = environ.Env()
+environ.Env.read_env(BASE_DIR / ".env")
+
+# --- Where we are ---------------------------------------------------------------------------------------------
+
+LOOPBACK_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[]) or LOOPBACK_HOSTS
+PUBLIC = not set(ALLOWED_HOSTS) <= {*LOOPBACK_HOSTS, "testserver"}
+DEBUG = env.bool("DEBUG", default=False)
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+
+def secret(name: str, development: str) -> str:
+    """The secret `name` from the environment; on a public host it must be there and not a development one."""
+    value = env.str(name, default="")
+    if value and not value.startswith("-----") and name.endswith("_KEY") and Path(value).is_file():
+        value = Path(value).read_text()
+    if not PUBLIC:
+        return value or development
+    if not value:
+        raise ImproperlyConfigured(f"{name} is not set. A public host needs it: see .env.example.")
+    if keys.DEVELOPMENT_MARK in value:
+        raise ImproperlyConfigured(f"{name} is a development secret. Make a new one for a public host.")
+    return value
+
+
+if PUBLIC and DEBUG:
+    raise ImproperlyConfigured("DEBUG is on and ALLOWED_HOSTS names a public host. Turn DEBUG off.")
+
+VAR_DIR.mkdir(exist_ok=True)
+SECRET_KEY = secret(
+    "SECRET_KEY", "" if PUBLIC else keys.development_secret(VAR_DIR / "keys" / "secret_key")
+)
+if PUBLIC and len(SECRET_KEY) < 50:
+    raise ImproperlyConfigured("SECRET_KEY is shorter than 50 characters.")
+
+# Signs every answer to a merchant and every notice (wire.md 4): PKCS8 PEM, or the path of a file that holds it.
+PLATFORM_SIGNING_KEY = secret(
+    "PLATFORM_SIGNING_KEY",
+    "" if PUBLIC else keys.development_private_key(VAR_DIR / "keys" / "platform.pem"),
+)
+PLATFORM_KEY_VERSION = env.str("PLATFORM_KEY_VERSION", default="1")
+
+# --- Parts ----------------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "portal.apps.PortalConfig",
+    "authapi.apps.AuthapiConfig",
+    "oauth2_provider",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_countries",
+    "lucide",
+    "csp",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.forms",
+]
+
+MIDDLEWARE = [
+    "portal.middleware.AbsoluteFormMiddleware",
+    "portal.middleware.TraceIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+]
+
+ROOT_URLCONF = "portal.urls"
+WSGI_APPLICATION = "portal.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# The merchant API answers every path itself; a redirect would break a signature.
+APPEND_SLASH = True
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "portal.context.brand",
+            ],
+            "builtins": ["django.templatetags.i18n", "django.templatetags.static", "lucide.templatetags.lucide"],
+        },
+    }
+]
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+BRAND_NAME = env.str("BRAND_NAME", default="Super")
+
+# --- Data -----------------------------------------------------------------------------------------------------
+
+DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'portal.sqlite3'}")}
+if "sqlite" in DATABASES["default"]["ENGINE"]:
+    # Writers queue instead of failing: take the write lock at BEGIN, wait for it, and let readers go on (WAL).
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536;",
+    }
+else:
+    DATABASES["default"].setdefault("CONN_MAX_AGE", env.int("DATABASE_CONN_MAX_AGE", default=600))
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+
+CACHES = {"default": env.cache("CACHE_URL", default="locmemcache://")}
+
+MEDIA_ROOT = VAR_DIR / "media"
+MEDIA_URL = "/media/"
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+# Finders serve a newcomer's checkout; a deployment runs collectstatic (README) and gets hashed, compressed files.
+WHITENOISE_USE_FINDERS = not STATIC_ROOT.is_dir()
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if WHITENOISE_USE_FINDERS
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+# 64 kB for a body (wire.md 3 says clear errors, the issue says 64 kB); uploads are counted apart, by the form.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
+
+# --- People and sessions --------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "portal.User"
+AUTHENTICATION_BACKENDS = ["portal.auth.LoginIdBackend"]
+LOGIN_URL = "/accounts/login/"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/accounts/login/"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+
+# --- Words and time -------------------------------------------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English")]
+TIME_ZONE = "UTC"
+USE_TZ = True
+PHONE_REGION = env.str("PHONE_REGION", default="PH")  # for numbers typed without a country code
+
+# --- The contract (wire.md) -----------------------------------------------------------------------------------
+
+SCOPES_FILE = env.str("SCOPES_FILE", default="")
+GATEWAY_PREFIXES = env.list(
+    "GATEWAY_PREFIXES",
+    default=["", "/ams/api", "/ams/sandbox/api", "/aps/api", "/api/open", "/miniprogram/api"],
+)
+AUTH_CODE_LIFETIME = timedelta(seconds=env.int("AUTH_CODE_SECONDS", default=300))
+CONSENT_LIFETIME = timedelta(seconds=env.int("CONSENT_SECONDS", default=600))
+ACCESS_TOKEN_LIFETIME = timedelta(seconds=env.int("ACCESS_TOKEN_SECONDS", default=3600))
+REFRESH_TOKEN_IDLE_LIFETIME = timedelta(days=env.int("REFRESH_TOKEN_IDLE_DAYS", default=30))
+REFRESH_TOKEN_ABSOLUTE_LIFETIME = timedelta(days=env.int("REFRESH_TOKEN_ABSOLUTE_DAYS", default=180))
+REQUEST_TIME_WINDOW = timedelta(seconds=env.int("REQUEST_TIME_WINDOW_SECONDS", default=900))
+RETENTION = timedelta(days=env.int("RETENTION_DAYS", default=30))  # dead codes and tokens, before `cleanup`
+
+# --- django-oauth-toolkit: keeps the codes and tokens, hashed; none of its views is mounted ---------------------
+
+OAUTH2_PROVIDER_APPLICATION_MODEL = "portal.MiniProgram"
+OAUTH2_PROVIDER_GRANT_MODEL = "authapi.AuthCode"
+OAUTH2_PROVIDER = {
+    "SCOPES": {},
+    "DEFAULT_SCOPES": [],
+    "AUTHORIZATION_CODE_EXPIRE_SECONDS": int(AUTH_CODE_LIFETIME.total_seconds()),
+    "ACCESS_TOKEN_EXPIRE_SECONDS": int(ACCESS_TOKEN_LIFETIME.total_seconds()),
+    "REFRESH_TOKEN_EXPIRE_SECONDS": int(REFRESH_TOKEN_IDLE_LIFETIME.total_seconds()),
+    "REFRESH_TOKEN_REUSE_PROTECTION": True,
+    "ALLOWED_REDIRECT_URI_SCHEMES": ["https"],
+    "COMPLIANT_BCP_RFC9700_IMPLICIT_GRANT": True,
+    "COMPLIANT_BCP_RFC9700_PASSWORD_GRANT": True,
+    "COMPLIANT_BCP_RFC9700_PKCE_METHOD": True,
+    "COMPLIANT_BCP_RFC9700_ACCESS_TOKEN_TRANSPORT": True,
+    "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS": True,
+    "COMPLIANT_BCP_RFC9700_TOKEN_STORAGE": True,
+    "COMPLIANT_BCP_RFC9700_REFRESH_TOKEN": True,
+    "COMPLIANT_BCP_RFC9700_REDIRECT_URI_SCHEME": True,
+    "COMPLIANT_BCP_RFC9700_REDIRECT_URI_MATCHING": True,
+    "COMPLIANT_BCP_RFC9700_PKCE_REQUIRED": True,
+    "APPLICATION_ADMIN_CLASS": "portal.admin.mini_programs.MiniProgramAdmin",
+    "GRANT_ADMIN_CLASS": "authapi.admin.AuthCodeAdmin",
+    "ACCESS_TOKEN_ADMIN_CLASS": "authapi.admin.AccessTokenAdmin",
+    "REFRESH_TOKEN_ADMIN_CLASS": "authapi.admin.RefreshTokenAdmin",
+    "ID_TOKEN_ADMIN_CLASS": "authapi.admin.IDTokenAdmin",
+}
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Super-app authorization API",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+
+# --- Safety ---------------------------------------------------------------------------------------------------
+
+SECURE_SSL_REDIRECT = False  # TLS ends at the proxy, and a redirect would break a signed POST (README, deploy notes)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PUBLIC else None
+SECURE_HSTS_SECONDS = 31536000 if PUBLIC else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = PUBLIC
+SECURE_HSTS_PRELOAD = PUBLIC
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+X_FRAME_OPTIONS = "DENY"
+SILENCED_SYSTEM_CHECKS = ["security.W008"]  # SECURE_SSL_REDIRECT, see above
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+
+# --- Logs: one line each, with the trace id; never a secret ----------------------------------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"trace": {"()": "portal.middleware.TraceIdFilter"}},
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} trace={trace_id} {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["trace"], "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="WARNING")},
+}

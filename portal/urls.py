@@ -1,0 +1,27 @@
+"""Every address of the portal."""
+
+from django.conf import settings
+from django.contrib import admin
+from django.contrib.auth import views as auth_views
+from django.urls import include, path, re_path
+from django.views.static import serve
+
+from portal.views import consent, health, home, permissions, profile
+
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("accounts/login/", auth_views.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("accounts/logout/", auth_views.LogoutView.as_view(), name="logout"),
+    path("profile/", profile.ProfilePage.as_view(), name="profile"),
+    path("permissions/", permissions.index, name="permissions"),
+    path("permissions/<str:grant_id>/", permissions.detail, name="permission_detail"),
+    path("permissions/<str:grant_id>/withdraw/", permissions.withdraw, name="withdraw"),
+    path("consent/<str:consent_id>/", consent.ConsentPage.as_view(), name="consent"),
+    path("consent/<str:consent_id>/done/", consent.ConsentDone.as_view(), name="consent_done"),
+    path("mini/<str:app_id>/", home.Container.as_view(), name="container"),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("admin/", admin.site.urls),
+    re_path(r"^media/(?P<path>(?:avatars|logos)/.+)$", serve, {"document_root": settings.MEDIA_ROOT}),
+    path("", include("authapi.urls")),
+]

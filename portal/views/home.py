@@ -1,0 +1,38 @@
+"""Home, the container, and what monitors ask."""
+
+from csp.decorators import csp_update
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.views import View
+
+from portal.models import MiniProgram
+
+
+@login_required
+def home(request: HttpRequest) -> HttpResponse:
+    """The mini-programs one can open, and the way to Permissions."""
+    programs = MiniProgram.objects.filter(status=MiniProgram.Status.ACTIVE, merchant__status="ACTIVE")
+    return render(request, "portal/home.html", {"mini_programs": programs.exclude(page_url="").order_by("name")[:60]})
+
+
+@method_decorator(login_required, name="dispatch")
+class Container(View):
+    """The shell around a mini-program's page: embeds it from its own origin and answers its calls (trust 18)."""
+
+    def get(self, request: HttpRequest, app_id: str) -> HttpResponse:
+        programs = MiniProgram.objects.exclude(page_url="").filter(status=MiniProgram.Status.ACTIVE)
+        program = get_object_or_404(programs, client_id=app_id)
+        context = {
+            "mini_program": program,
+            "api": {
+                "get_auth_code_url": reverse("get_auth_code"),
+                "decision_url_template": reverse("decision_api", args=["CONSENT_ID"]),
+                "report_url": reverse("report_error"),
+            },
+            "login_url": f"{reverse('login')}?next={request.path}",
+        }
+        response = render(request, "portal/container.html", context)
+        return csp_update({"frame-src": ["'self'", program.origin]})(lambda _request: response)(request)

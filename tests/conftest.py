@@ -1,0 +1,171 @@
+"""The cast and the stage: Alice consents, Bob must never see anything of hers, Olga is an operator.
+
+Shop may ask for everything, Cafe for little; they belong to different merchants.
+"""
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from authapi.models import ErrorAudit
+from portal.models import Address, Contact, LoginId, Merchant, MiniProgram, ScopeApproval, Sector, User
+from portal.scopes import BUILT_IN
+from tests.merchants import MerchantServer, public_pem
+
+PASSWORD = "correct horse battery staple"
+EVERY_SCOPE = [scope.name for scope in BUILT_IN]
+
+
+@pytest.fixture(autouse=True)
+def _quick_passwords_and_own_media(settings: Any, tmp_path: Any) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.MEDIA_ROOT = tmp_path / "media"
+    settings.ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
+
+
+def make_person(login: str, phone: str, **profile: Any) -> User:
+    user = User.objects.create_user(login, PASSWORD, **profile)
+    email = f"{login}@example.org"
+    LoginId.objects.create(user=user, type="MOBILE_PHONE", value=phone)
+    LoginId.objects.create(user=user, type="EMAIL", value=email)
+    Contact.objects.create(user=user, type="MOBILE_PHONE", value=phone)
+    Contact.objects.create(user=user, type="TELEPHONE", value="+63285551234")
+    Contact.objects.create(user=user, type="EMAIL", value=email)
+    Address.objects.create(user=user, label="Home", region="PH", city="Quezon City", address1="12 Mabini Street")
+    return user
+
+
+def make_program(app_id: str, scopes: Iterable[str], merchant: Merchant | None = None) -> MiniProgram:
+    """A mini-program with approved scopes; its merchant's Client-Id is `<appId>-client` unless one is given."""
+    if merchant is None:
+        client_id = f"{app_id}-client"
+        sector = Sector.objects.create(name=client_id)
+        merchant = Merchant.objects.create(client_id=client_id, name=f"{app_id} Ltd", sector=sector)
+        merchant.keys.create(version=1, public_key=public_pem(client_id))
+    program = MiniProgram.objects.create(
+        client_id=app_id,
+        name=app_id.title(),
+        merchant=merchant,
+        developer=merchant.name,
+        page_url=f"http://{app_id}.localhost:9000/",
+        privacy_policy_url=f"https://{app_id}.example/privacy",
+    )
+    for scope in scopes:
+        program.scope_approvals.create(
+            scope=scope, purpose=f"{app_id} needs {scope}", state=ScopeApproval.State.APPROVED
+        )
+    return program
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    return make_person(
+        "alice",
+        "+639171234567",
+        nickname="Alice",
+        first_name="Alice",
+        middle_name="Reyes",
+        last_name="Santos",
+        gender="F",
+        birth_date="1994-03-12",
+        nationality="PH",
+    )
+
+
+@pytest.fixture
+def bob(db: None) -> User:
+    return make_person("bob", "+27609000084", nickname="Bob")
+
+
+@pytest.fixture
+def olga(db: None) -> User:
+    """The operator with every right (a superuser); roles have their own tests."""
+    return User.objects.create_superuser("olga", PASSWORD, nickname="Olga")
+
+
+@pytest.fixture
+def shop(db: None) -> MiniProgram:
+    return make_program("shop", EVERY_SCOPE)
+
+
+@pytest.fixture
+def cafe(db: None) -> MiniProgram:
+    return make_program("cafe", ["auth_base", "auth_user", "USER_NICKNAME"])
+
+
+@pytest.fixture
+def shop_server(shop: MiniProgram) -> MerchantServer:
+    return MerchantServer("shop-client")
+
+
+@pytest.fixture
+def cafe_server(cafe: MiniProgram) -> MerchantServer:
+    return MerchantServer("cafe-client")
+
+
+class Container:
+    """The container's API as a signed-in user's browser calls it, CSRF token included."""
+
+    def __init__(self, user: User | None) -> None:
+        self.http = Client(enforce_csrf_checks=True)
+        if user:
+            self.http.force_login(user)
+        self.http.cookies["csrftoken"] = "x" * 32
+
+    def post(self, path: str, body: Any, **headers: str) -> Any:
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        sent = {"X-CSRFToken": "x" * 32, **headers}
+        return self.http.post(path, raw, content_type="application/json", headers=sent)
+
+    def get_auth_code(self, app_id: str, scopes: Any = None, **more: Any) -> dict[str, Any]:
+        response = self.post("/v1/authorizations/getAuthCode", {"appId": app_id, "scopes": scopes, **more})
+        assert response.status_code == 200
+        answer: dict[str, Any] = response.json()
+        return answer
+
+    def decide(self, consent_id: str, granted: list[str]) -> dict[str, Any]:
+        path = f"/v1/authorizations/consents/{consent_id}/decision"
+        answer: dict[str, Any] = self.post(path, {"grantedScopes": granted}).json()
+        return answer
+
+    def code(self, app_id: str, scopes: list[str]) -> str:
+        """A code for these scopes, consenting to whatever is asked."""
+        answer = self.get_auth_code(app_id, scopes)
+        if "consentId" in answer:
+            answer = self.decide(answer["consentId"], [s for s in scopes if s not in answer["authErrorScopes"]])
+        return str(answer["authCode"])
+
+
+@pytest.fixture
+def container() -> Callable[[User | None], Container]:
+    return Container
+
+
+@pytest.fixture
+def alices(alice: User) -> Container:
+    """Alice's container."""
+    return Container(alice)
+
+
+@pytest.fixture
+def bobs(bob: User) -> Container:
+    return Container(bob)
+
+
+@pytest.fixture
+def audited(db: None) -> Callable[..., ErrorAudit]:
+    """`audited("CODE", ...)`: the newest audit row has this code and these fields; returns it."""
+
+    def check(code: str, **fields: Any) -> ErrorAudit:
+        row = ErrorAudit.objects.latest("id")
+        assert row.code == code, row.reason
+        for name, value in fields.items():
+            assert getattr(row, name) == value, (name, getattr(row, name))
+        assert row.reason
+        assert len(row.trace_id) == 32
+        return row
+
+    return check
