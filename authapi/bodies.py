@@ -17,6 +17,15 @@ def parse(raw: bytes) -> dict[str, Any]:
         raise MalformedError("The body is larger than 64 kB.")
     if not raw.strip():
         return {}
+    body = _load(raw)
+    if not isinstance(body, dict):
+        raise MalformedError("The body must be a JSON object.")
+    if _depth(body) > MAX_DEPTH:
+        raise MalformedError(f"The body is nested deeper than {MAX_DEPTH} levels.")
+    return body
+
+
+def _load(raw: bytes) -> Any:
     try:
         body = json.loads(raw.decode("utf-8"), object_pairs_hook=_no_twice, parse_constant=_no_constant)
         json.dumps(body, ensure_ascii=False).encode("utf-8")  # a lone surrogate fails here
@@ -28,10 +37,6 @@ def parse(raw: bytes) -> dict[str, Any]:
         raise
     except ValueError as error:
         raise MalformedError(f"The body is not valid JSON: {str(error)[:100]}.") from error
-    if not isinstance(body, dict):
-        raise MalformedError("The body must be a JSON object.")
-    if _depth(body) > MAX_DEPTH:
-        raise MalformedError(f"The body is nested deeper than {MAX_DEPTH} levels.")
     return body
 
 

@@ -56,7 +56,7 @@ def claim(code: str, merchant: Merchant, family: uuid.UUID) -> AuthCode:
 def _check(row: AuthCode) -> None:
     if row.used_at:
         raise results.UsedAuthCode(reason=f"auth code #{row.pk} was used at {row.used_at.isoformat()}")
-    if row.is_expired():
+    if row.expires <= timezone.now():
         raise results.ExpiredAuthCode(reason=f"auth code #{row.pk} expired at {row.expires.isoformat()}")
     if not row.grant.is_live:
         raise results.InvalidAuthCode(reason=f"the grant of auth code #{row.pk} has ended")

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
-from oauth2_provider.models import get_access_token_model
+from oauth2_provider.models import AccessToken
 from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
 from rest_framework.permissions import IsAuthenticated
@@ -32,8 +32,7 @@ class FirstPartyTokenAuthentication(BaseAuthentication):
         if kind.lower() != b"bearer":
             return None
         row = (
-            get_access_token_model()
-            .objects.select_related("user")
+            AccessToken.objects.select_related("user")
             .filter(
                 token_checksum=codes.digest(token.strip().decode("latin-1")),
                 application=None,
@@ -42,7 +41,7 @@ class FirstPartyTokenAuthentication(BaseAuthentication):
             )
             .first()
         )
-        if row is None or not row.user.is_active:
+        if row is None or row.user is None or not row.user.is_active:
             raise exceptions.AuthenticationFailed("The bearer token is unknown or expired.")
         return row.user, FIRST_PARTY_SCOPE
 
@@ -61,11 +60,18 @@ class CookieAuthentication(SessionAuthentication):
 class ContainerView(APIView):
     """One endpoint of the container's API, called as the signed-in user: session and CSRF token, or bearer token."""
 
-    authentication_classes: ClassVar = [FirstPartyTokenAuthentication, CookieAuthentication]
-    permission_classes: ClassVar = [IsAuthenticated]
+    authentication_classes = [FirstPartyTokenAuthentication, CookieAuthentication]
+    permission_classes = [IsAuthenticated]
     content_negotiation_class = IgnoreAccept
     params_class: ClassVar[type[Serializer[Any]]]
-    named: ClassVar[dict[str, Any]] = {}
+    named: dict[str, Any] = {}
+
+    @property
+    def user(self) -> User:
+        """The signed-in user; IsAuthenticated has seen to it that there is one."""
+        user = self.request.user
+        assert isinstance(user, User)
+        return user
 
     def params(self) -> dict[str, Any]:
         """The checked fields of the body. Raises InvalidParameters, naming the field."""
@@ -92,7 +98,7 @@ class ContainerView(APIView):
         return JsonResponse(jsapi_error(exc))
 
     def _http_refusal(self, exc: exceptions.APIException | Http404) -> HttpResponse:
-        drf = exc if isinstance(exc, exceptions.APIException) else exceptions.NotFound("There is no such thing of yours.")
+        drf = exceptions.NotFound("There is no such thing of yours.") if isinstance(exc, Http404) else exc
         unauthenticated = isinstance(drf, (exceptions.NotAuthenticated, exceptions.AuthenticationFailed))
         self.write_audit("401" if unauthenticated else str(drf.status_code), str(drf.detail), [])
         body = jsapi_error(results.UnknownError(str(drf.detail)))

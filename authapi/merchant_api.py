@@ -1,6 +1,7 @@
 """What every merchant endpoint shares: verify, parse, answer with HTTP 200, sign, audit (wire.md 3 and 4)."""
 
 import logging
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django.core.exceptions import RequestDataTooBig
@@ -25,11 +26,11 @@ SUCCESS = {"resultStatus": "S", "resultCode": "SUCCESS", "resultMessage": "succe
 class IgnoreAccept(BaseContentNegotiation):
     """The official SDKs accept only `text/*`; we send JSON all the same (wire.md 4.1)."""
 
-    def select_parser(self, request: Request, parsers: list[BaseParser]) -> BaseParser | None:
+    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
         return None
 
     def select_renderer(
-        self, request: Request, renderers: list[BaseRenderer], format_suffix: str | None = None
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
         return JSONRenderer(), CONTENT_TYPE
 
@@ -37,8 +38,8 @@ class IgnoreAccept(BaseContentNegotiation):
 class MerchantView(APIView):
     """One endpoint of the merchant API: `handle` gets the checked parameters and gives the answer's fields."""
 
-    authentication_classes: ClassVar = []
-    permission_classes: ClassVar = []
+    authentication_classes = []
+    permission_classes = []
     content_negotiation_class = IgnoreAccept
     params_class: ClassVar[type[MerchantParams]] = MerchantParams
 

@@ -1,4 +1,4 @@
-"""Every result code and JSAPI error we can utter, as one table (wire.md 1, 3, 5). A refusal is raised as one of these."""
+"""Every result code and JSAPI error we can utter, as one table (wire.md 1, 3, 5); a refusal is raised as one."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -49,9 +49,7 @@ class JsapiError(Refusal):
 
     error: ClassVar[int]
 
-    def __init__(
-        self, message: str = "", *, reason: str = "", error_scopes: dict[str, str] | None = None
-    ) -> None:
+    def __init__(self, message: str = "", *, reason: str = "", error_scopes: dict[str, str] | None = None) -> None:
         self.error_scopes = error_scopes or {}
         super().__init__(f"{self.default}: {message}" if message else "", reason=reason)
 

@@ -115,7 +115,7 @@ class ContactAnswer(serializers.Serializer[Any]):
 
 
 class AddressAnswer(serializers.Serializer[Any]):
-    label = CharField(required=False)
+    label = CharField(required=False)  # type: ignore[assignment]
     region = CharField(required=False)
     state = CharField(required=False)
     city = CharField(required=False)
@@ -218,10 +218,10 @@ class AuthCodeAnswer(serializers.Serializer[Any]):
 
 class ConsentScopeAnswer(serializers.Serializer[Any]):
     scope = CharField()
-    label = CharField()
+    label = CharField()  # type: ignore[assignment]
     description = CharField()
     purpose = CharField()
-    required = serializers.BooleanField()
+    required = serializers.BooleanField()  # type: ignore[assignment]
     preview = ListField(child=CharField())
 
 

@@ -5,28 +5,18 @@ revoked exactly when its refresh token is; its `expires` is then cut short as we
 """
 
 import secrets
-import time
 import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
-from oauth2_provider.models import (
-    AbstractAccessToken,
-    AbstractRefreshToken,
-    get_access_token_model,
-    get_refresh_token_model,
-)
+from oauth2_provider.models import AccessToken, RefreshToken
 
-from authapi import codes, results
+from authapi import codes, families, results
 from portal.models import Merchant, MiniProgram, MiniProgramGrant, User
-
-AccessToken = get_access_token_model()
-RefreshToken = get_refresh_token_model()
 
 
 @dataclass(frozen=True)
@@ -41,6 +31,25 @@ class TokenPair:
     mini_program: MiniProgram
 
 
+@dataclass(frozen=True)
+class Found:
+    """An access token of the calling merchant, dead or alive, with whom it is about."""
+
+    row: AccessToken
+    user: User
+    mini_program: MiniProgram
+
+    @property
+    def scopes(self) -> list[str]:
+        return self.row.scope.split()
+
+    @property
+    def is_revoked(self) -> bool:
+        """Whether it was cancelled, rotated or withdrawn, rather than merely too old."""
+        pair = getattr(self.row, "refresh_token", None)
+        return pair is None or pair.revoked is not None
+
+
 def exchange(code: str, merchant: Merchant, *, app_id: str = "", reference: str = "") -> TokenPair:
     """Swap an auth code for a token pair (wire.md 5.1): claim, then issue, in one transaction.
 
@@ -48,36 +57,39 @@ def exchange(code: str, merchant: Merchant, *, app_id: str = "", reference: str 
     InvalidAuthCode, ExpiredAuthCode, UsedAuthCode (after revoking what came of the code), AccessDenied,
     UserStatusError, ReferenceClientIdNotMatch.
     """
+    family = families.new()
     try:
         with transaction.atomic():
-            row = codes.claim(code, merchant, new_family())
+            row = codes.claim(code, merchant, family)
             with results.about(user=row.user, app_id=row.application.app_id, scopes=row.scope.split()):
                 _check_addressee(row.application, app_id, reference)
                 check_usable(row.application, row.user)
-            return _issue(row.grant, row.application, row.user, row.scope, row.token_family)
+            return _issue(row.grant, row.application, row.user, row.scope, family)
     except results.UsedAuthCode:
         used = codes.find(code)
-        revoke_family(used.token_family, used.user_id, used.application_id)
+        _revoke_family(used.token_family, used.user_id, used.application_id)
         raise
 
 
-def refresh(token: str, merchant: Merchant) -> TokenPair:
+def refresh(token: str, merchant: Merchant, *, app_id: str = "") -> TokenPair:
     """Swap a refresh token for a new pair with the same scopes; the old pair dies (wire.md 5.1).
 
-    Raises InvalidRefreshToken, ExpiredRefreshToken, UsedRefreshToken (after revoking the family), AccessDenied,
+    `app_id` must be the token's mini-program where given. Raises InvalidRefreshToken, ExpiredRefreshToken, UsedRefreshToken (after revoking the family), AccessDenied,
     UserStatusError.
     """
     row = _find_refresh(token, merchant)
-    try:
-        with results.about(**_about(row)), transaction.atomic():
+    with results.about(user=row.user, app_id=row.application.app_id):
+        if app_id and app_id != row.application.app_id:
+            raise results.InvalidRefreshToken(f"appId: the token was not issued for {app_id}.")
+        try:
             return _rotate(row)
-    except results.UsedRefreshToken:
-        revoke_family(row.token_family, row.user_id, row.application_id)
-        raise
+        except results.UsedRefreshToken:
+            _revoke_family(row.token_family, row.user_id, row.application_id)
+            raise
 
 
-def find(token: str, merchant: Merchant) -> AbstractAccessToken:
-    """The access token of this merchant, with its user, mini-program and refresh token; dead ones too.
+def find(token: str, merchant: Merchant, *, app_id: str = "") -> Found:
+    """The access token of this merchant, dead ones too; `app_id` must be its mini-program where given. One statement.
 
     Raises InvalidAccessToken when there is none: another client's token looks the same (trust 14).
     """
@@ -86,53 +98,47 @@ def find(token: str, merchant: Merchant) -> AbstractAccessToken:
         .filter(token_checksum=codes.digest(token), application__merchant=merchant)
         .first()
     )
-    if row is None:
+    if row is None or row.user is None or row.application is None:
         raise results.InvalidAccessToken(reason="no such token, or it belongs to another client")
-    return row
+    if app_id and app_id != row.application.app_id:
+        raise results.InvalidAccessToken(f"appId: the token was not issued for {app_id}.")
+    return Found(row, row.user, row.application)
 
 
-def use(token: str, merchant: Merchant) -> tuple[AbstractAccessToken, MiniProgramGrant]:
+def use(token: str, merchant: Merchant, *, app_id: str = "") -> tuple[Found, MiniProgramGrant]:
     """The live access token and the live grant behind it, for showing what they open.
 
     Raises InvalidAccessToken, ExpiredAccessToken, AccessDenied, UserStatusError.
     """
-    row = find(token, merchant)
-    with results.about(**_about(row), scopes=row.scope.split()):
-        _check_alive(row)
-        check_usable(row.application, row.user)
-        grant = MiniProgramGrant.objects.live().filter(user=row.user, mini_program=row.application).first()
+    found = find(token, merchant, app_id=app_id)
+    with results.about(user=found.user, app_id=found.mini_program.app_id, scopes=found.scopes):
+        _check_alive(found)
+        check_usable(found.mini_program, found.user)
+        grants = MiniProgramGrant.objects.live()
+        grant = grants.filter(user=found.user, mini_program=found.mini_program).first()
         if grant is None:
-            raise results.InvalidAccessToken(reason=f"there is no live grant behind access token #{row.pk}")
+            raise results.InvalidAccessToken(reason=f"there is no live grant behind access token #{found.row.pk}")
     grant.touch()
-    return row, grant
+    return found, grant
 
 
-def _about(row: AbstractAccessToken | AbstractRefreshToken) -> dict[str, Any]:
-    return {"user": row.user, "app_id": row.application.app_id}
-
-
-def _check_alive(row: AbstractAccessToken) -> None:
-    if is_revoked(row):
+def _check_alive(found: Found) -> None:
+    row = found.row
+    if found.is_revoked:
         raise results.InvalidAccessToken(reason=f"access token #{row.pk} is revoked")
     if row.is_expired():
         raise results.ExpiredAccessToken(reason=f"access token #{row.pk} expired at {row.expires.isoformat()}")
 
 
-def is_revoked(row: AbstractAccessToken) -> bool:
-    """Whether it was cancelled, rotated or withdrawn, rather than merely too old."""
-    pair = getattr(row, "refresh_token", None)
-    return pair is None or pair.revoked is not None
-
-
-def revoke(row: AbstractAccessToken) -> bool:
+def revoke(found: Found) -> bool:
     """Kill an access token and its refresh token; the grant stays (wire.md 5.3). False when they were dead."""
-    if is_revoked(row):
+    if found.is_revoked:
         return False
-    return bool(_kill(RefreshToken.objects.filter(access_token=row)))
+    return bool(_kill(RefreshToken.objects.filter(access_token=found.row)))
 
 
 @transaction.atomic
-def revoke_family(family: uuid.UUID, user_id: int, mini_program_id: int) -> int:
+def _revoke_family(family: uuid.UUID | None, user_id: int, mini_program_id: int) -> int:
     """Kill every token that came of one code (trust 2 and 3).
 
     Waits for the grant's lock: a rotation under way in this family would otherwise leave its new pair alive.
@@ -160,25 +166,14 @@ def check_usable(mini_program: MiniProgram, user: User) -> None:
         raise results.UserStatusError(reason=f"user #{user.pk} is {user.status}")
 
 
-def new_family() -> uuid.UUID:
-    """A UUIDv7 (RFC 9562 section 5.7): carries when the sign-in happened, which bounds every later refresh."""
-    value = (time.time_ns() // 1_000_000 << 80) | secrets.randbits(80)
-    value = value & ~(0xF << 76) | 0x7 << 76
-    return uuid.UUID(int=value & ~(0x3 << 62) | 0x2 << 62)
-
-
-def born(family: uuid.UUID) -> datetime:
-    """When the first token of this family was issued."""
-    return datetime.fromtimestamp((family.int >> 80) / 1000, tz=UTC)
-
-
-def refresh_expires(row: AbstractRefreshToken) -> datetime:
+def refresh_expires(row: RefreshToken) -> datetime:
     """The end of its idle time or of its family's absolute age, whichever comes first (trust 8)."""
     idle = row.created + settings.REFRESH_TOKEN_IDLE_LIFETIME
-    return min(idle, born(row.token_family) + settings.REFRESH_TOKEN_ABSOLUTE_LIFETIME)
+    birth = families.born(row.token_family) if row.token_family else row.created
+    return min(idle, birth + settings.REFRESH_TOKEN_ABSOLUTE_LIFETIME)
 
 
-def _find_refresh(token: str, merchant: Merchant) -> AbstractRefreshToken:
+def _find_refresh(token: str, merchant: Merchant) -> RefreshToken:
     row = (
         RefreshToken.objects.select_related("application", "user", "access_token")
         .filter(token_checksum=codes.digest(token), application__merchant=merchant)
@@ -189,7 +184,8 @@ def _find_refresh(token: str, merchant: Merchant) -> AbstractRefreshToken:
     return row
 
 
-def _rotate(row: AbstractRefreshToken) -> TokenPair:
+@transaction.atomic
+def _rotate(row: RefreshToken) -> TokenPair:
     """Claim the refresh token, then issue. Rivals, and a withdrawal, wait at the grant's lock."""
     grant = _lock_grant(row.user_id, row.application_id)
     if not RefreshToken.objects.filter(pk=row.pk, revoked=None).exists():
@@ -199,7 +195,7 @@ def _rotate(row: AbstractRefreshToken) -> TokenPair:
     if timezone.now() >= refresh_expires(row):
         raise results.ExpiredRefreshToken(reason=f"refresh token #{row.pk} expired")
     check_usable(row.application, row.user)
-    if grant is None:
+    if grant is None or row.access_token is None:
         raise results.InvalidRefreshToken(reason=f"there is no live grant behind refresh token #{row.pk}")
     _kill(RefreshToken.objects.filter(pk=row.pk))
     return _issue(grant, row.application, row.user, row.access_token.scope, row.token_family, source=row)
@@ -220,8 +216,8 @@ def _issue(
     mini_program: MiniProgram,
     user: User,
     scope: str,
-    family: uuid.UUID,
-    source: AbstractRefreshToken | None = None,
+    family: uuid.UUID | None,
+    source: RefreshToken | None = None,
 ) -> TokenPair:
     """Write a new pair. The secrets are 43 URL-safe characters, 256 bits; only their hashes are kept."""
     grant.touch()
@@ -251,7 +247,7 @@ def _issue(
 
 
 @transaction.atomic
-def _kill(refresh_tokens: QuerySet[AbstractRefreshToken]) -> int:
+def _kill(refresh_tokens: QuerySet[RefreshToken]) -> int:
     """Revoke these refresh tokens, then cut their access tokens short: two statements, whatever the number."""
     now = timezone.now()
     killed = refresh_tokens.filter(revoked=None).update(revoked=now)

@@ -37,6 +37,7 @@ urlpatterns = [
     path("v1/authorizations/consents/<str:consent_id>", views.Consent.as_view(), name="consent_api"),
     path("v1/authorizations/consents/<str:consent_id>/decision", views.Decision.as_view(), name="decision_api"),
     path("v1/authorizations/reportError", views.ReportError.as_view(), name="report_error"),
+    path("my.js", views.my_js, name="my_js"),
     path(".well-known/jwks.json", views.jwks, name="jwks"),
     *_merchant_urls(),
 ]

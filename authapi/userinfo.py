@@ -89,7 +89,9 @@ def _login_ids(user: User, fields: set[str]) -> list[dict[str, str]]:
     forms = [form for form in scopes.LOGIN_ID_FORMS if form in fields]
     if not forms:
         return []
-    return [{"loginIdType": row.type, **{f.split(".")[1]: _FORMS[f](row) for f in forms}} for row in user.login_ids.all()]
+    return [
+        {"loginIdType": row.type, **{f.split(".")[1]: _FORMS[f](row) for f in forms}} for row in user.login_ids.all()
+    ]
 
 
 def plain(row: LoginId | Contact) -> str:

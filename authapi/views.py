@@ -1,17 +1,21 @@
 """One small view per endpoint: parse, one call, answer (wire.md 2, 4.1, 5)."""
 
+import hashlib
+from functools import cache
+from pathlib import Path
 from typing import Any, ClassVar
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.views.decorators.http import condition
 from rest_framework.request import Request
 
 from authapi import audit, authorizations, callers, platform, results, serializers, tokens, userinfo
 from authapi.container_api import ContainerView
 from authapi.merchant_api import MerchantView
 from portal import sheet
-from portal.models import MiniProgram, PendingConsent, User
+from portal.models import PendingConsent
 
 
 class ApplyToken(MerchantView):
@@ -29,7 +33,8 @@ class ApplyToken(MerchantView):
                 reference=params.get("reference_client_id", ""),
             )
         elif grant_type == "REFRESH_TOKEN":
-            pair = tokens.refresh(self.required(params, "refresh_token", "refreshToken"), self.merchant)
+            token = self.required(params, "refresh_token", "refreshToken")
+            pair = tokens.refresh(token, self.merchant, app_id=params.get("app_id", ""))
         else:
             raise results.UnsupportedGrantType
         return serializers.token_pair(pair, self.merchant.sector.user_id(pair.user.uuid.bytes))
@@ -40,53 +45,43 @@ class ApplyToken(MerchantView):
         return str(params[name])
 
 
-class AccessTokenView(MerchantView):
-    """An endpoint that takes an accessToken of this merchant."""
+class InquiryUserInfo(MerchantView):
+    """What the token may see of the user (wire.md 5.2)."""
 
     params_class = serializers.AccessTokenParams
 
-    def check_app(self, params: dict[str, Any], mini_program: MiniProgram) -> None:
-        """appId, when given, is the token's mini-program."""
-        if params.get("app_id", mini_program.app_id) != mini_program.app_id:
-            raise results.InvalidAccessToken(reason=f"the token belongs to {mini_program.app_id}")
-
-
-class InquiryUserInfo(AccessTokenView):
-    """What the token may see of the user (wire.md 5.2)."""
-
     def handle(self, params: dict[str, Any]) -> dict[str, Any]:
-        row, grant = tokens.use(params["access_token"], self.merchant)
-        self.check_app(params, row.application)
-        user_id = self.merchant.sector.user_id(row.user.uuid.bytes)
-        with results.about(user=row.user, app_id=row.application.app_id, scopes=row.scope.split()):
-            scopes = userinfo.effective(row.scope.split(), grant)
-            info = userinfo.read(row.user, scopes, user_id, self.request.build_absolute_uri)
+        found, grant = tokens.use(params["access_token"], self.merchant, app_id=params.get("app_id", ""))
+        user_id = self.merchant.sector.user_id(found.user.uuid.bytes)
+        with results.about(user=found.user, app_id=found.mini_program.app_id, scopes=found.scopes):
+            scopes = userinfo.effective(found.scopes, grant)
+            info = userinfo.read(found.user, scopes, user_id, self.request.build_absolute_uri)
         if self.version == 1 and "birthDate" in info:
             info["birthday"] = info.pop("birthDate")
         return {"userInfo": info}
 
 
-class CancelToken(AccessTokenView):
+class CancelToken(MerchantView):
     """The merchant logs the user out: both tokens die, the grant stays, and again is S (wire.md 5.3)."""
 
+    params_class = serializers.AccessTokenParams
+
     def handle(self, params: dict[str, Any]) -> dict[str, Any]:
-        row = tokens.find(params["access_token"], self.merchant)
-        self.check_app(params, row.application)
-        tokens.revoke(row)
+        tokens.revoke(tokens.find(params["access_token"], self.merchant, app_id=params.get("app_id", "")))
         return {}
 
 
-class Query(AccessTokenView):
+class Query(MerchantView):
     """Whether a token is alive (wire.md 5.4)."""
 
+    params_class = serializers.AccessTokenParams
+
     def handle(self, params: dict[str, Any]) -> dict[str, Any]:
-        row = tokens.find(params["access_token"], self.merchant)
-        self.check_app(params, row.application)
-        revoked = tokens.is_revoked(row)
+        found = tokens.find(params["access_token"], self.merchant, app_id=params.get("app_id", ""))
         return {
             "accessToken": params["access_token"],
-            "accessTokenExpiryTime": serializers.moment(row.expires),
-            "tokenStatusType": "REVOKED" if revoked else "EXPIRED" if row.is_expired() else "ACTIVE",
+            "accessTokenExpiryTime": serializers.moment(found.row.expires),
+            "tokenStatusType": "REVOKED" if found.is_revoked else "EXPIRED" if found.row.is_expired() else "ACTIVE",
         }
 
 
@@ -123,17 +118,16 @@ class GetAuthCode(ContainerView):
 
     def post(self, request: Request) -> HttpResponse:
         params = self.params()
-        user: User = request.user
         if consent_id := params.get("consent_id"):
-            outcome = authorizations.collect(user, self.consent(user, consent_id, params))
+            outcome = authorizations.collect(self.user, self.consent(consent_id, params))
         else:
-            outcome = authorizations.request(user, params["app_id"], params.get("scopes"))
+            outcome = authorizations.request(self.user, params["app_id"], params.get("scopes"))
         return outcome_response(request, outcome)
 
-    def consent(self, user: User, consent_id: str, params: dict[str, Any]) -> PendingConsent:
+    def consent(self, consent_id: str, params: dict[str, Any]) -> PendingConsent:
         """The user's own consent, for this mini-program and these scopes. Raises InvalidParameters."""
         rows = PendingConsent.objects.select_related("user", "mini_program")
-        consent = rows.filter(pk=consent_id, user=user, mini_program__client_id=params["app_id"]).first()
+        consent = rows.filter(pk=consent_id, user=self.user, mini_program__client_id=params["app_id"]).first()
         if consent is None:
             raise results.InvalidParameters("consentId: there is no such consent for this user and appId.")
         if params.get("scopes") and list(dict.fromkeys(params["scopes"])) != consent.scopes:
@@ -168,7 +162,7 @@ class Decision(ContainerView):
         consent = own_consent(request, consent_id)
         params = self.params()
         self.named = {"appId": consent.mini_program.app_id, "scopes": consent.scopes}
-        outcome = authorizations.decide(request.user, consent, params["granted_scopes"])
+        outcome = authorizations.decide(self.user, consent, params["granted_scopes"])
         return outcome_response(request, outcome)
 
 
@@ -192,10 +186,26 @@ class ReportError(ContainerView):
             code=str(error),
             reason="container: " + (params.get("error_message") or self.default_messages.get(error, "?")),
             app_id=params["app_id"],
-            user=request.user,
+            user=self.user,
             scopes=params.get("scopes") or [],
         )
         return JsonResponse({"reported": True})
+
+
+@cache
+def bridge() -> tuple[bytes, str]:
+    """my.js and its entity tag, read once a process."""
+    source = (Path(__file__).parent / "static" / "authapi" / "my.js").read_bytes()
+    return source, f'"{hashlib.sha256(source).hexdigest()[:32]}"'
+
+
+@condition(etag_func=lambda request: bridge()[1])
+def my_js(request: HttpRequest) -> HttpResponse:
+    """The bridge a mini-program's page loads from here, at an address that never changes (wire.md 1)."""
+    response = HttpResponse(bridge()[0], content_type="text/javascript; charset=utf-8")
+    response["Cache-Control"] = "public, max-age=300"
+    response["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return response
 
 
 def jwks(request: HttpRequest) -> HttpResponse:

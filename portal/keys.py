@@ -33,9 +33,7 @@ def public_key_of(private_pem: str) -> str:
     """The public half of a private key PEM, as SubjectPublicKeyInfo PEM."""
     start = private_pem.index("-----BEGIN")
     key = serialization.load_pem_private_key(private_pem[start:].encode(), password=None)
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     return public.decode()
 
 

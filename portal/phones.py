@@ -33,9 +33,7 @@ def wire(e164: str) -> str:
 
 def international(e164: str) -> str:
     """`+639171234567` as people read it: `+63 917 123 4567`."""
-    return phonenumbers.format_number(
-        phonenumbers.parse(e164), phonenumbers.PhoneNumberFormat.INTERNATIONAL
-    )
+    return phonenumbers.format_number(phonenumbers.parse(e164), phonenumbers.PhoneNumberFormat.INTERNATIONAL)
 
 
 def _valid(text: str, region: str | None) -> str:

@@ -28,7 +28,7 @@ def _one(value: str, keep: int = 3) -> list[str]:
 
 
 def _avatar(user: User) -> list[str]:
-    return [str(User._meta.get_field("avatar").verbose_name)] if user.avatar else []  # type: ignore[union-attr]
+    return [str(User._meta.get_field("avatar").verbose_name)] if user.avatar else []
 
 
 def _gender(user: User) -> list[str]:

@@ -128,9 +128,7 @@ BUILT_IN = (
     Scope("USER_AVATAR", _("Picture"), _("Your profile picture."), ("avatar",), icon="image"),
     Scope("USER_GENDER", _("Gender"), _("The gender in your profile."), ("gender",), icon="users-round"),
     Scope("USER_BIRTHDAY", _("Birthday"), _("Your date of birth."), ("birthDate",), icon="cake"),
-    Scope(
-        "USER_NATIONALITY", _("Nationality"), _("The country of your nationality."), ("nationality",), icon="flag"
-    ),
+    Scope("USER_NATIONALITY", _("Nationality"), _("The country of your nationality."), ("nationality",), icon="flag"),
     Scope(
         "USER_CONTACTINFO",
         _("Contacts"),
@@ -140,7 +138,12 @@ BUILT_IN = (
         icon="contact-round",
     ),
     Scope(
-        "USER_ADDRESS", _("Address"), _("The addresses in your profile."), ("userAddresses",), sensitive=True, icon="map-pin"
+        "USER_ADDRESS",
+        _("Address"),
+        _("The addresses in your profile."),
+        ("userAddresses",),
+        sensitive=True,
+        icon="map-pin",
     ),
     Scope(
         "PLAINTEXT_MOBILE_PHONE",

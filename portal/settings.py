@@ -14,10 +14,11 @@ from django.core.exceptions import ImproperlyConfigured
 from portal import keys
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-VAR_DIR = BASE_DIR / "var"
 
 env = environ.Env()
 environ.Env.read_env(BASE_DIR / ".env")
+
+VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))  # what is made at run time
 
 # --- Where we are ---------------------------------------------------------------------------------------------
 
@@ -30,7 +31,7 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 def secret(name: str, development: str) -> str:
     """The secret `name` from the environment; on a public host it must be there and not a development one."""
-    value = env.str(name, default="")
+    value: str = env.str(name, default="")
     if value and not value.startswith("-----") and name.endswith("_KEY") and Path(value).is_file():
         value = Path(value).read_text()
     if not PUBLIC:
@@ -46,9 +47,7 @@ if PUBLIC and DEBUG:
     raise ImproperlyConfigured("DEBUG is on and ALLOWED_HOSTS names a public host. Turn DEBUG off.")
 
 VAR_DIR.mkdir(exist_ok=True)
-SECRET_KEY = secret(
-    "SECRET_KEY", "" if PUBLIC else keys.development_secret(VAR_DIR / "keys" / "secret_key")
-)
+SECRET_KEY = secret("SECRET_KEY", "" if PUBLIC else keys.development_secret(VAR_DIR / "keys" / "secret_key"))
 if PUBLIC and len(SECRET_KEY) < 50:
     raise ImproperlyConfigured("SECRET_KEY is shorter than 50 characters.")
 
@@ -217,7 +216,7 @@ OAUTH2_PROVIDER = {
     "ID_TOKEN_ADMIN_CLASS": "authapi.admin.IDTokenAdmin",
 }
 
-REST_FRAMEWORK = {
+REST_FRAMEWORK: dict[str, object] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",

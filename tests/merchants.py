@@ -24,9 +24,7 @@ def key_of(name: str) -> rsa.RSAPrivateKey:
 
 def public_pem(name: str) -> str:
     public = key_of(name).public_key()
-    return public.public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    ).decode()
+    return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
 
 
 class MerchantServer:

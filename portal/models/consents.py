@@ -87,8 +87,8 @@ class PendingConsent(models.Model):
     def decide(self, granted: Iterable[str], *, shown: ConsentText) -> MiniProgramGrant | None:
         """Write the user's answer and the grant it leads to; None when everything was refused.
 
-        Raises AlreadyDecidedError, ConsentExpiredError, or NotAskedError for a scope that is not on the sheet (trust 20). A refusal
-        leaves the grant as it was.
+        Raises AlreadyDecidedError, ConsentExpiredError, or NotAskedError for a scope that the call did not ask
+        for (trust 20). A refusal leaves the grant as it was.
         """
         row = type(self).objects.select_for_update(of=("self",)).get(pk=self.pk)
         if row.decided_at:
@@ -96,7 +96,8 @@ class PendingConsent(models.Model):
         if not row.is_open:
             raise ConsentExpiredError
         chosen = set(granted)
-        if surplus := chosen - set(row.asked):
+        # Naming a silent or already granted scope of this call is harmless; anything else would widen it.
+        if surplus := chosen - (set(row.scopes) - row.errors.keys()):
             raise NotAskedError(surplus)
         self.decided_at, self.granted = timezone.now(), [name for name in row.asked if name in chosen]
         self.save(update_fields=["decided_at", "granted"])
@@ -108,9 +109,7 @@ class PendingConsent(models.Model):
     def _to_give(self) -> list[str]:
         """What was ticked, and what came along without a question (silent scopes)."""
         chosen = set(self.granted)
-        return [
-            name for name in self.scopes if name not in self.errors and (name in chosen or name not in self.asked)
-        ]
+        return [name for name in self.scopes if name not in self.errors and (name in chosen or name not in self.asked)]
 
     def _write_refusal(self, shown: ConsentText) -> None:
         grant = MiniProgramGrant.objects.live().filter(user=self.user, mini_program=self.mini_program).first()

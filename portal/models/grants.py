@@ -8,7 +8,7 @@ from typing import Any
 from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from oauth2_provider.models import get_access_token_model, get_refresh_token_model
+from oauth2_provider.models import AccessToken, RefreshToken
 
 from portal import scopes as catalogue
 from portal.middleware import current_trace_id
@@ -32,9 +32,7 @@ class GrantQuerySet(models.QuerySet["MiniProgramGrant"]):
 
     def live(self) -> "GrantQuerySet":
         """Not ended and not past its time."""
-        return self.filter(ended_at=None).filter(
-            models.Q(expires_at=None) | models.Q(expires_at__gt=timezone.now())
-        )
+        return self.filter(ended_at=None).filter(models.Q(expires_at=None) | models.Q(expires_at__gt=timezone.now()))
 
 
 class MiniProgramGrant(models.Model):
@@ -146,8 +144,8 @@ class MiniProgramGrant(models.Model):
         """Revoke every token of this pair. Codes die with the grant they point to."""
         now = timezone.now()
         pair = {"user_id": self.user_id, "application_id": self.mini_program_id}
-        killed = get_refresh_token_model().objects.filter(**pair, revoked=None).update(revoked=now)
-        get_access_token_model().objects.filter(**pair, expires__gt=now).update(expires=now)
+        killed = RefreshToken.objects.filter(**pair, revoked=None).update(revoked=now)
+        AccessToken.objects.filter(**pair, expires__gt=now).update(expires=now)
         return killed
 
     def _tell_merchant(self, act: ConsentDecision.Act, names: list[str]) -> None:

@@ -51,9 +51,7 @@ class ConsentDecision(models.Model):
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="consent_decisions")
     mini_program = models.ForeignKey(MiniProgram, on_delete=models.PROTECT, related_name="+")
     # Empty for a refusal that left no grant.
-    grant = models.ForeignKey(
-        "portal.MiniProgramGrant", on_delete=models.PROTECT, null=True, related_name="decisions"
-    )
+    grant = models.ForeignKey("portal.MiniProgramGrant", on_delete=models.PROTECT, null=True, related_name="decisions")
     # Who did it: the user, an operator, or nobody (time ran out).
     actor = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
     scopes_before = models.JSONField(_("before"), default=list)

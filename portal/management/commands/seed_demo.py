@@ -19,7 +19,7 @@ from portal import demo, keys
 from portal.models import Address, Contact, LoginId, Merchant, MiniProgram, ScopeApproval, Sector, User
 
 DEMO_DIR = settings.VAR_DIR / "demo"
-WORDS = "amber birch cedar delta ember fjord grove hazel iris jade koala lotus maple nova olive pearl".split()
+WORDS = ("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "hazel", "iris", "jade", "koala", "lotus")
 
 
 class Command(BaseCommand):

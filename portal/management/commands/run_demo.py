@@ -1,0 +1,130 @@
+"""`run_demo`: what `make run` calls. The portal, the example merchant and the notice sender on this machine."""
+
+import argparse
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+
+from portal import keys
+from portal.management.commands.seed_demo import key_path, password
+from portal.models import MiniProgram, User
+
+HOST = "127.0.0.1"
+START_SECONDS = 30
+
+
+class Command(BaseCommand):
+    help = "Migrate, load the demo when the database is empty, and serve until Ctrl-C."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--port", type=int, default=8000, help="the merchant gets the next one")
+
+    def handle(self, *, port: int, **options: Any) -> None:
+        if settings.PUBLIC:
+            raise CommandError("ALLOWED_HOSTS names a public host: see the README's deploy notes.")
+        for number in (port, port + 1):
+            if not is_free(number):
+                raise CommandError(f"Port {number} is taken. Choose another: make run PORT={port + 10}")
+        call_command("migrate", verbosity=0)
+        origin = f"http://localhost:{port + 1}"
+        if not User.objects.exists():
+            call_command("seed_demo", page_origin=origin, verbosity=0, stdout=open(os.devnull, "w"))  # noqa: SIM115
+        self._move_pages(origin)
+        processes = [subprocess.Popen(command) for command in commands(port)]
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        try:
+            self._wait_until_ready(port, processes)
+            self.stdout.write(self._greeting(port))
+            self._watch(processes)
+        except KeyboardInterrupt:
+            self.stdout.write("\nStopping.")
+        finally:
+            stop(processes)
+
+    def _move_pages(self, origin: str) -> None:
+        """The demo's pages follow the port; mini-programs that someone registered elsewhere stay."""
+        for program in MiniProgram.objects.filter(page_url__startswith="http://localhost:"):
+            program.page_url = origin + "/" + program.page_url.split("/", 3)[3]
+            program.save(update_fields=["page_url"])
+            program.merchant.notify_url = f"{origin}/notify"
+            program.merchant.save(update_fields=["notify_url"])
+
+    def _wait_until_ready(self, port: int, processes: list[subprocess.Popen[bytes]]) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if any(process.poll() is not None for process in processes):
+                raise CommandError("A part ended before it was ready; its message stands above.")
+            try:
+                with urllib.request.urlopen(f"http://{HOST}:{port}/readyz", timeout=2):
+                    return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.05)
+        raise CommandError(f"The portal was not ready within {START_SECONDS} seconds.")
+
+    def _watch(self, processes: list[subprocess.Popen[bytes]]) -> None:
+        while all(process.poll() is None for process in processes):
+            time.sleep(0.5)
+        raise CommandError("A part ended by itself; its message stands above.")
+
+    def _greeting(self, port: int) -> str:
+        return f"""
+  Portal           http://{HOST}:{port}/          sign in as alice or bob
+  Coffee Corner    http://{HOST}:{port}/mini/coffee/
+  Permissions      http://{HOST}:{port}/permissions/
+  Operators        http://{HOST}:{port}/admin/    olga (manager), sam (support), audrey (auditor)
+  API              http://{HOST}:{port}/api/docs/
+  Password of all  {password()}
+
+  Ctrl-C stops it. Data lives in {settings.VAR_DIR.relative_to(settings.BASE_DIR)}/.
+"""
+
+
+def commands(port: int) -> list[list[str]]:
+    """What runs beside each other: the portal, the example merchant, the sender of merchants' notices."""
+    public = settings.VAR_DIR / "keys" / "platform-public.pem"
+    public.write_text(keys.public_key_of(settings.PLATFORM_SIGNING_KEY))
+    python, base = sys.executable, Path(settings.BASE_DIR)
+    portal = [python, "-m", "granian", "--interface", "wsgi", "--host", HOST, "--port", str(port)]
+    portal += ["--workers", "2", "--blocking-threads", "4", "--no-ws", "--log-level", "warning"]
+    merchant = [python, str(base / "examples/coffee/server.py"), "--port", str(port + 1)]
+    merchant += ["--portal", f"http://{HOST}:{port}", "--client-id", "MERCHANT_COFFEE", "--app-id", "coffee"]
+    merchant += ["--key", str(key_path("MERCHANT_COFFEE")), "--platform-key", str(public)]
+    return [
+        [*portal, "portal.wsgi:application"],
+        merchant,
+        [python, str(base / "manage.py"), "deliver_notices", "--watch"],
+    ]
+
+
+def is_free(port: int) -> bool:
+    """Whether nothing listens there yet."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def stop(processes: list[subprocess.Popen[bytes]]) -> None:
+    """Ask each to end, and make it after ten seconds."""
+    for process in processes:
+        if process.poll() is None:
+            process.terminate()
+    for process in processes:
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
