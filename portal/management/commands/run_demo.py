@@ -37,7 +37,7 @@ class Command(BaseCommand):
             if not is_free(number):
                 raise CommandError(f"Port {number} is taken. Choose another: make run PORT={port + 10}")
         call_command("migrate", verbosity=0)
-        origin = f"http://localhost:{port + 1}"
+        origin = f"http://{HOST}:{port + 1}"
         if not User.objects.exists():
             call_command("seed_demo", page_origin=origin, verbosity=0, stdout=open(os.devnull, "w"))  # noqa: SIM115
         self._move_pages(origin)
@@ -54,7 +54,7 @@ class Command(BaseCommand):
 
     def _move_pages(self, origin: str) -> None:
         """The demo's pages follow the port; mini-programs that someone registered elsewhere stay."""
-        for program in MiniProgram.objects.filter(page_url__startswith="http://localhost:"):
+        for program in MiniProgram.objects.filter(page_url__startswith=f"http://{HOST}:"):
             program.page_url = origin + "/" + program.page_url.split("/", 3)[3]
             program.save(update_fields=["page_url"])
             program.merchant.notify_url = f"{origin}/notify"
@@ -86,7 +86,7 @@ class Command(BaseCommand):
   API              http://{HOST}:{port}/api/docs/
   Password of all  {password()}
 
-  Ctrl-C stops it. Data lives in {settings.VAR_DIR.relative_to(settings.BASE_DIR)}/.
+  Ctrl-C stops it. Data lives in {settings.VAR_DIR}.
 """
 
 

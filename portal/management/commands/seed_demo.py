@@ -28,7 +28,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="print sign-ins and keys as one JSON object")
         parser.add_argument(
-            "--page-origin", default="http://localhost:8001", help="where the mini-programs' pages are served"
+            "--page-origin", default="http://127.0.0.1:8001", help="where the mini-programs' pages are served"
         )
 
     def handle(self, *, json: bool, page_origin: str, **options: Any) -> None:
