@@ -2,6 +2,7 @@
 
 import ipaddress
 import logging
+import re
 from collections.abc import Iterable
 
 from django.db import transaction
@@ -12,6 +13,9 @@ from portal.middleware import current_trace_id
 from portal.models import User
 
 logger = logging.getLogger(__name__)
+
+# What looks like a code or a token: a caller may have put one where none belongs.
+_SECRET = re.compile(r"(?=[\w-]*[a-z])(?=[\w-]*[A-Z0-9])[\w-]{32,}", re.ASCII)
 
 
 def write(
@@ -30,11 +34,11 @@ def write(
             ErrorAudit.objects.create(
                 endpoint=_clean(request.path, 200),
                 code=code,
-                reason=_clean(reason, 500),
+                reason=_masked(reason, 500),
                 app_id=_clean(app_id, 128),
                 client_id=_clean(client_id, 128),
                 user=user,
-                scopes=[_clean(scope, 64) for scope in list(scopes)[:50]],
+                scopes=[_masked(scope, 64) for scope in list(scopes)[:50]],
                 address=address(request),
                 trace_id=current_trace_id(),
             )
@@ -52,3 +56,8 @@ def address(request: HttpRequest) -> str | None:
 
 def _clean(text: object, length: int) -> str:
     return str(text).encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")[:length]
+
+
+def _masked(text: object, length: int) -> str:
+    """Cleaned, and without anything that looks like a secret (trust 7)."""
+    return _SECRET.sub("•••", _clean(text, length))

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from django.db import transaction
+
 from authapi import codes, results
 from portal import scopes, sheet
 from portal.models import MiniProgram, MiniProgramGrant, PendingConsent, ScopeApproval, User
@@ -64,6 +66,7 @@ def decide(user: User, consent: PendingConsent, granted: Sequence[str]) -> Outco
     Cancelled (nothing granted).
     """
     check_user(user)
+    usable_mini_program(consent.mini_program.app_id)
     shown = sheet.of(consent)
     missing = [line.scope for line in shown.lines if line.required and line.scope not in granted]
     if granted and missing:
@@ -93,19 +96,24 @@ def collect(user: User, consent: PendingConsent) -> Outcome:
     errors = {**consent.errors, **dict.fromkeys(consent.asked, results.SCOPE_REFUSED)}
     for name in consent.granted:
         del errors[name]
-    if not consent.collect():
-        raise results.InvalidParameters("consentId: its code was handed out before. Call getAuthCode again.")
     if not consent.granted:
         raise results.Cancelled(error_scopes=errors)
     return _hand_out(consent, errors)
 
 
+@transaction.atomic
 def _hand_out(consent: PendingConsent, errors: dict[str, str]) -> Outcome:
-    """What was decided, less what was withdrawn since."""
+    """What was decided, less what was withdrawn or lost its approval since; once."""
+    if not consent.collect():
+        raise results.InvalidParameters("consentId: its code was handed out before. Call getAuthCode again.")
     grant = MiniProgramGrant.objects.live().filter(user=consent.user, mini_program=consent.mini_program).first()
     held = grant.scopes if grant else {}
-    gone = [name for name in consent.scopes if name not in errors and name not in held]
-    errors |= dict.fromkeys(gone, results.SCOPE_REFUSED)
+    approvals = consent.mini_program.approvals()
+    for name in consent.scopes:
+        if name not in errors and name not in approvals:
+            errors[name] = results.SCOPE_NOT_APPROVED
+        elif name not in errors and name not in held:
+            errors[name] = results.SCOPE_REFUSED
     success = [name for name in consent.scopes if name not in errors]
     if grant is None or not success:
         raise results.Cancelled("it was withdrawn at once", error_scopes=errors)

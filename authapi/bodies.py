@@ -3,18 +3,55 @@
 import json
 from typing import Any
 
+from django.http import HttpRequest
+
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 8
+# So much of a body that is too large is read and thrown away: closing the connection on someone who still writes
+# would cost them the answer that says what is wrong.
+MAX_THROWN_AWAY = 16 * 1024 * 1024
+TOO_LARGE = "The body is larger than 64 kB."
 
 
 class MalformedError(ValueError):
     """The body cannot be read; the text says why."""
 
 
+def read(request: HttpRequest) -> bytes:
+    """The body as transmitted, in chunks or not. Raises MalformedError when it is too large or broke off."""
+    try:
+        if request.headers.get("Transfer-Encoding"):
+            return _read_chunked(request)
+        if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BYTES:
+            _throw_away(request._stream)
+            raise MalformedError(TOO_LARGE)
+        return bytes(request.body)
+    except OSError as error:  # UnreadablePostError, or the server's own
+        raise MalformedError("The body broke off.") from error
+
+
+def _read_chunked(request: HttpRequest) -> bytes:
+    """A body without Content-Length: Django would take it for an empty one. Only of a server that marks its end."""
+    stream = request.META["wsgi.input"]
+    if not hasattr(request, "_body") and request.META.get("wsgi.input_terminated"):
+        request._body = stream.read(MAX_BYTES + 1)
+        if len(request._body) > MAX_BYTES:
+            _throw_away(stream)
+    if len(request.body) > MAX_BYTES:
+        raise MalformedError(TOO_LARGE)
+    return bytes(request.body)
+
+
+def _throw_away(stream: Any) -> None:
+    left = MAX_THROWN_AWAY
+    while left > 0 and (piece := stream.read(64 * 1024)):
+        left -= len(piece)
+
+
 def parse(raw: bytes) -> dict[str, Any]:
     """The object in `raw`; an empty body is an empty object. Raises MalformedError."""
     if len(raw) > MAX_BYTES:
-        raise MalformedError("The body is larger than 64 kB.")
+        raise MalformedError(TOO_LARGE)
     if not raw.strip():
         return {}
     body = _load(raw)
@@ -46,21 +83,27 @@ def dump(answer: dict[str, Any]) -> bytes:
 
 
 def _no_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _value in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise MalformedError(f"{twice[:64]}: it stands twice in one object.")
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise MalformedError(f"{_printable(name[:64])}: it stands twice in one object.")
+        found[name] = value
     return found
+
+
+def _printable(text: str) -> str:
+    """Without the lone surrogates that no answer can be written with."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _no_constant(name: str) -> None:
     raise MalformedError(f"The body is not valid JSON: {name} is no JSON value.")
 
 
-def _depth(value: Any) -> int:
-    if isinstance(value, dict):
-        return 1 + max(map(_depth, value.values()), default=0)
-    if isinstance(value, list):
-        return 1 + max(map(_depth, value), default=0)
-    return 0
+def _depth(body: Any) -> int:
+    """Level by level, so that no nesting exhausts the stack."""
+    depth, level = 0, [body]
+    while level := [node for node in level if isinstance(node, (dict, list))]:
+        depth += 1
+        level = [child for node in level for child in (node.values() if isinstance(node, dict) else node)]
+    return depth

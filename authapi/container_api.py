@@ -3,7 +3,6 @@
 import logging
 from typing import Any, ClassVar
 
-from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from oauth2_provider.models import AccessToken
@@ -76,9 +75,7 @@ class ContainerView(APIView):
     def params(self) -> dict[str, Any]:
         """The checked fields of the body. Raises InvalidParameters, naming the field."""
         try:
-            parsed = bodies.parse(bytes(self.request._request.body))
-        except RequestDataTooBig as error:
-            raise results.InvalidParameters("the body is larger than 64 kB.") from error
+            parsed = bodies.parse(bodies.read(self.request._request))
         except bodies.MalformedError as error:
             raise results.InvalidParameters(str(error)) from error
         self.named = parsed
@@ -86,6 +83,12 @@ class ContainerView(APIView):
         if not serializer.is_valid():
             raise results.InvalidParameters(first_error(serializer.errors))
         return dict(serializer.validated_data)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Codes, and what concerns one user, stay in no cache."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        response["Cache-Control"] = "no-store"
+        return response
 
     def handle_exception(self, exc: Exception) -> HttpResponse:  # type: ignore[override]
         """JSAPI errors are HTTP 200; 401, 403 and 404 say who you are not (wire.md 2). Each leaves an audit row."""

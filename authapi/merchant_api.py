@@ -4,9 +4,8 @@ import logging
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
-from django.core.exceptions import RequestDataTooBig
 from django.http import HttpResponse
-from django.http.request import UnreadablePostError
+from django.utils.encoding import escape_uri_path
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer, JSONRenderer
@@ -41,6 +40,7 @@ class MerchantView(APIView):
     authentication_classes = []
     permission_classes = []
     content_negotiation_class = IgnoreAccept
+    http_method_names = ["post"]  # OPTIONS included: nobody calls from a browser
     params_class: ClassVar[type[MerchantParams]] = MerchantParams
 
     merchant: Merchant
@@ -61,7 +61,7 @@ class MerchantView(APIView):
         """What the signature covers, as it arrived."""
         request = self.request
         return callers.SignedCall(
-            path=request.get_full_path(),
+            path=self.target(),
             client_id=request.headers.get("Client-Id", ""),
             time=request.headers.get("Request-Time", ""),
             signature=request.headers.get("Signature", ""),
@@ -71,11 +71,14 @@ class MerchantView(APIView):
     def body(self) -> bytes:
         """The raw bytes, never parsed and written again."""
         try:
-            return bytes(self.request._request.body)
-        except RequestDataTooBig as error:
-            raise results.ParamIllegal("The body is larger than 64 kB.") from error
-        except UnreadablePostError as error:
-            raise results.ParamIllegal("The body broke off.") from error
+            return bodies.read(self.request._request)
+        except bodies.MalformedError as error:
+            raise results.ParamIllegal(str(error)) from error
+
+    def target(self) -> str:
+        """The path as requested, with its query: Django's own get_full_path quotes a query once more."""
+        query = self.request.META.get("QUERY_STRING", "")
+        return f"{escape_uri_path(self.request.path)}?{query}" if query else escape_uri_path(self.request.path)
 
     def params(self) -> dict[str, Any]:
         """The checked fields of the body, absent and null ones left out."""
@@ -102,8 +105,7 @@ class MerchantView(APIView):
         response["cache-control"] = "no-store"
         client_id = self.request.headers.get("Client-Id", "")
         if client_id and client_id.isascii() and client_id.isprintable():
-            path = self.request.get_full_path()
-            for name, value in platform.signed_headers(path, client_id, body, prefix="response").items():
+            for name, value in platform.signed_headers(self.target(), client_id, body, prefix="response").items():
                 response[name] = value
         return response
 

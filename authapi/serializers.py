@@ -1,13 +1,13 @@
-"""Every request and answer shape of the API, and the only place that knows camelCase (wire.md)."""
+"""Every request of the API checked and every answer written: with answers.py, the only place that knows camelCase."""
 
 from collections.abc import Callable
 from typing import Any
 
 from rest_framework import serializers
-from rest_framework.serializers import CharField, DateTimeField, DictField, ListField
+from rest_framework.serializers import CharField, ListField
 
 from authapi.authorizations import Outcome
-from authapi.results import AGREEMENT_PENDING, SCOPE_UNKNOWN, JsapiError
+from authapi.results import AGREEMENT_PENDING, JsapiError
 from authapi.tokens import TokenPair
 from portal.sheet import Sheet
 
@@ -73,88 +73,7 @@ class AccessTokenParams(MerchantParams):
     accessToken = text(128, required=True, source="access_token")
 
 
-# --- The merchant API: answers --------------------------------------------------------------------------------
-
-
-class ResultAnswer(serializers.Serializer[Any]):
-    resultStatus = serializers.ChoiceField(choices=["S", "A", "F", "U"])
-    resultCode = CharField(max_length=64)
-    resultMessage = CharField(max_length=256)
-
-
-class PlainAnswer(serializers.Serializer[Any]):
-    result = ResultAnswer()
-
-
-class ApplyTokenAnswer(PlainAnswer):
-    accessToken = CharField(max_length=128)
-    accessTokenExpiryTime = DateTimeField()
-    refreshToken = CharField(max_length=128)
-    refreshTokenExpiryTime = DateTimeField()
-    customerId = CharField(max_length=64)
-    extendInfo = CharField(required=False)
-
-
-class UserNameAnswer(serializers.Serializer[Any]):
-    fullName = CharField(max_length=128, required=False)
-    firstName = CharField(max_length=32, required=False)
-    middleName = CharField(max_length=32, required=False)
-    lastName = CharField(max_length=32, required=False)
-
-
-class LoginIdAnswer(serializers.Serializer[Any]):
-    loginIdType = serializers.ChoiceField(choices=["MOBILE_PHONE", "EMAIL", "OTHER"])
-    loginId = CharField(max_length=64, required=False)
-    maskLoginId = CharField(max_length=64, required=False)
-    hashLoginId = CharField(max_length=256, required=False)
-
-
-class ContactAnswer(serializers.Serializer[Any]):
-    contactType = serializers.ChoiceField(choices=["MOBILE_PHONE", "TELEPHONE", "EMAIL"])
-    contactNo = CharField(max_length=64)
-
-
-class AddressAnswer(serializers.Serializer[Any]):
-    label = CharField(required=False)  # type: ignore[assignment]
-    region = CharField(required=False)
-    state = CharField(required=False)
-    city = CharField(required=False)
-    address1 = CharField(required=False)
-    address2 = CharField(required=False)
-    zipCode = CharField(required=False)
-
-
-class UserInfoFields(serializers.Serializer[Any]):
-    """Only fields of granted scopes, and only those that have a value; host-defined fields come beside them."""
-
-    userId = CharField(max_length=64)
-    status = serializers.ChoiceField(choices=["ACTIVE", "FROZEN", "INACTIVE"], required=False)
-    nickName = CharField(max_length=256, required=False)
-    userName = UserNameAnswer(required=False)
-    avatar = serializers.URLField(max_length=256, required=False)
-    gender = serializers.ChoiceField(choices=["M", "F"], required=False)
-    birthDate = serializers.DateField(required=False, help_text="v1 calls it birthday")
-    nationality = CharField(max_length=2, required=False)
-    loginIdInfos = LoginIdAnswer(many=True, required=False)
-    contactInfos = ContactAnswer(many=True, required=False)
-    userAddresses = AddressAnswer(many=True, required=False)
-
-
-class UserInfoAnswer(PlainAnswer):
-    userInfo = UserInfoFields()
-
-
-class QueryAnswer(PlainAnswer):
-    accessToken = CharField(max_length=128)
-    accessTokenExpiryTime = DateTimeField()
-    tokenStatusType = serializers.ChoiceField(choices=["ACTIVE", "EXPIRED", "REVOKED"])
-
-
-class VerifySignatureAnswer(PlainAnswer):
-    signatureValid = serializers.ChoiceField(choices=["true", "false"])
-    stringToSign = CharField()
-    resultCodeOtherwise = CharField(required=False, help_text="What another endpoint would have answered.")
-    reason = CharField(required=False)
+# --- The merchant API: answers (their shapes: answers.py) ------------------------------------------------------
 
 
 def moment(value: Any) -> str:
@@ -163,7 +82,7 @@ def moment(value: Any) -> str:
 
 
 def token_pair(pair: TokenPair, customer_id: str) -> dict[str, Any]:
-    """ApplyTokenAnswer without its result."""
+    """answers.ApplyToken without its result."""
     return {
         "accessToken": pair.access_token,
         "accessTokenExpiryTime": moment(pair.access_token_expires),
@@ -203,38 +122,6 @@ class ReportErrorParams(serializers.Serializer[Any]):
     scopes = ScopesField(required=False, allow_null=True, max_length=50)
 
 
-class AuthCodeAnswer(serializers.Serializer[Any]):
-    """A code, a question, or a failure (wire.md 2)."""
-
-    authCode = CharField(max_length=32, required=False)
-    authSuccessScopes = ListField(child=CharField(), required=False)
-    authErrorScopes = DictField(child=CharField(), help_text=f"scope -> code, like {SCOPE_UNKNOWN}")
-    error = serializers.IntegerField(required=False)
-    errorMessage = CharField(required=False)
-    consentId = CharField(required=False)
-    consentUrl = serializers.URLField(required=False)
-    consentExpiryTime = DateTimeField(required=False)
-
-
-class ConsentScopeAnswer(serializers.Serializer[Any]):
-    scope = CharField()
-    label = CharField()  # type: ignore[assignment]
-    description = CharField()
-    purpose = CharField()
-    required = serializers.BooleanField()  # type: ignore[assignment]
-    preview = ListField(child=CharField())
-
-
-class ConsentAnswer(serializers.Serializer[Any]):
-    """What a container needs to draw its own sheet."""
-
-    consentId = CharField()
-    consentExpiryTime = DateTimeField()
-    miniProgram = DictField()
-    scopes = ConsentScopeAnswer(many=True)
-    alreadyGranted = ListField(child=CharField())
-
-
 def auth_code(outcome: Outcome, consent_url: str = "") -> dict[str, Any]:
     """An Outcome as getAuthCode answers it."""
     if outcome.consent:
@@ -264,7 +151,7 @@ def jsapi_error(refusal: JsapiError) -> dict[str, Any]:
 
 
 def consent(shown: Sheet, full_url: Callable[[str], str]) -> dict[str, Any]:
-    """A Sheet as ConsentAnswer."""
+    """A Sheet as answers.Consent."""
     program = shown.mini_program
     return {
         "consentId": shown.consent.pk,

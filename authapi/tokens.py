@@ -62,7 +62,7 @@ def exchange(code: str, merchant: Merchant, *, app_id: str = "", reference: str 
         with transaction.atomic():
             row = codes.claim(code, merchant, family)
             with results.about(user=row.user, app_id=row.application.app_id, scopes=row.scope.split()):
-                _check_addressee(row.application, app_id, reference)
+                _check_addressee(row.application, app_id, reference, results.InvalidAuthCode)
                 check_usable(row.application, row.user)
             return _issue(row.grant, row.application, row.user, row.scope, family)
     except results.UsedAuthCode:
@@ -71,16 +71,16 @@ def exchange(code: str, merchant: Merchant, *, app_id: str = "", reference: str 
         raise
 
 
-def refresh(token: str, merchant: Merchant, *, app_id: str = "") -> TokenPair:
+def refresh(token: str, merchant: Merchant, *, app_id: str = "", reference: str = "") -> TokenPair:
     """Swap a refresh token for a new pair with the same scopes; the old pair dies (wire.md 5.1).
 
-    `app_id` must be the token's mini-program where given. Raises InvalidRefreshToken, ExpiredRefreshToken, UsedRefreshToken (after revoking the family), AccessDenied,
-    UserStatusError.
+    `app_id` and `reference` must be the token's mini-program where given. Raises InvalidRefreshToken,
+    ExpiredRefreshToken, UsedRefreshToken (after revoking the family), AccessDenied, UserStatusError,
+    ReferenceClientIdNotMatch.
     """
     row = _find_refresh(token, merchant)
     with results.about(user=row.user, app_id=row.application.app_id):
-        if app_id and app_id != row.application.app_id:
-            raise results.InvalidRefreshToken(f"appId: the token was not issued for {app_id}.")
+        _check_addressee(row.application, app_id, reference, results.InvalidRefreshToken)
         try:
             return _rotate(row)
         except results.UsedRefreshToken:
@@ -114,12 +114,30 @@ def use(token: str, merchant: Merchant, *, app_id: str = "") -> tuple[Found, Min
     with results.about(user=found.user, app_id=found.mini_program.app_id, scopes=found.scopes):
         _check_alive(found)
         check_usable(found.mini_program, found.user)
-        grants = MiniProgramGrant.objects.live()
-        grant = grants.filter(user=found.user, mini_program=found.mini_program).first()
+        grant = _live_grant(found)
         if grant is None:
             raise results.InvalidAccessToken(reason=f"there is no live grant behind access token #{found.row.pk}")
     grant.touch()
     return found, grant
+
+
+def status(found: Found) -> str:
+    """ACTIVE, EXPIRED or REVOKED (wire.md 5.4). Raises AccessDenied, UserStatusError: `use` would refuse it."""
+    if found.is_revoked:
+        return "REVOKED"
+    if found.row.is_expired():
+        return "EXPIRED"
+    with results.about(user=found.user, app_id=found.mini_program.app_id, scopes=found.scopes):
+        check_usable(found.mini_program, found.user)
+    return "ACTIVE" if _live_grant(found) else "EXPIRED"  # an ended grant would have revoked it
+
+
+def _live_grant(found: Found) -> MiniProgramGrant | None:
+    grants = MiniProgramGrant.objects.live()
+    grant = grants.filter(user=found.user, mini_program=found.mini_program).first()
+    if grant:
+        grant.mini_program = found.mini_program  # the same row: saves reading it again
+    return grant
 
 
 def _check_alive(found: Found) -> None:
@@ -147,10 +165,12 @@ def _revoke_family(family: uuid.UUID | None, user_id: int, mini_program_id: int)
     return _kill(RefreshToken.objects.filter(token_family=family))
 
 
-def _check_addressee(mini_program: MiniProgram, app_id: str, reference: str) -> None:
+def _check_addressee(
+    mini_program: MiniProgram, app_id: str, reference: str, invalid: type[results.MerchantRefusal]
+) -> None:
     if app_id and app_id != mini_program.app_id:
-        raise results.InvalidAuthCode(
-            f"appId: the code was not made for {app_id[:32]}.", reason=f"it was made for {mini_program.app_id}"
+        raise invalid(
+            f"appId: it was not issued for {app_id[:32]}.", reason=f"it was issued for {mini_program.app_id}"
         )
     if reference and reference != mini_program.app_id:
         raise results.ReferenceClientIdNotMatch(reason=f"{reference[:128]} is not {mini_program.app_id}")

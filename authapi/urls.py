@@ -28,7 +28,8 @@ def _merchant_urls() -> list[URLPattern]:
             re_path(rf"^{start}v(?P<version>[{versions}])/{rest}(?:\.htm)?\Z", view.as_view())
             for versions, rest, view in MERCHANT_API
         ]
-        urls.append(re_path(rf"^{start}v[0-9]+(?:/|\Z)", views.NoSuchApi.as_view()))
+        rest = "" if start else r"v[0-9]+(?:/|\Z)"  # a gateway's prefix is all ours
+        urls.append(re_path(rf"^{start}{rest}", views.NoSuchApi.as_view()))
     return urls
 
 

@@ -21,8 +21,8 @@ def effective(token_scopes: Iterable[str], grant: MiniProgramGrant) -> list[Scop
 def read(user: User, open_scopes: list[Scope], user_id: str, full_url: FullUrl) -> dict[str, Any]:
     """userInfo, wire names, without the fields that have no value.
 
-    `user_id` is the pairwise id; `full_url` makes an absolute URL of a path. Raises AccessDenied when the token
-    opens nothing at all.
+    `user_id` is the pairwise id; `full_url` makes an absolute URL of a path. Raises InvalidAccessToken when the
+    token opens nothing at all.
     """
     fields = {field for scope in open_scopes for field in scope.fields}
     if not open_scopes:

@@ -25,16 +25,11 @@ class ApplyToken(MerchantView):
 
     def handle(self, params: dict[str, Any]) -> dict[str, Any]:
         grant_type = params["grant_type"].upper()
+        named = {"app_id": params.get("app_id", ""), "reference": params.get("reference_client_id", "")}
         if grant_type == "AUTHORIZATION_CODE":
-            pair = tokens.exchange(
-                self.required(params, "auth_code", "authCode"),
-                self.merchant,
-                app_id=params.get("app_id", ""),
-                reference=params.get("reference_client_id", ""),
-            )
+            pair = tokens.exchange(self.required(params, "auth_code", "authCode"), self.merchant, **named)
         elif grant_type == "REFRESH_TOKEN":
-            token = self.required(params, "refresh_token", "refreshToken")
-            pair = tokens.refresh(token, self.merchant, app_id=params.get("app_id", ""))
+            pair = tokens.refresh(self.required(params, "refresh_token", "refreshToken"), self.merchant, **named)
         else:
             raise results.UnsupportedGrantType
         return serializers.token_pair(pair, self.merchant.sector.user_id(pair.user.uuid.bytes))
@@ -81,7 +76,7 @@ class Query(MerchantView):
         return {
             "accessToken": params["access_token"],
             "accessTokenExpiryTime": serializers.moment(found.row.expires),
-            "tokenStatusType": "REVOKED" if found.is_revoked else "EXPIRED" if found.row.is_expired() else "ACTIVE",
+            "tokenStatusType": tokens.status(found),
         }
 
 
@@ -140,15 +135,14 @@ def outcome_response(request: Request, outcome: authorizations.Outcome) -> HttpR
     url = ""
     if outcome.consent:
         url = request.build_absolute_uri(reverse("consent", args=[outcome.consent.pk]))
-    response = JsonResponse(serializers.auth_code(outcome, url))
-    response["Cache-Control"] = "no-store"
-    return response
+    return JsonResponse(serializers.auth_code(outcome, url))
 
 
 class Consent(ContainerView):
     """What the sheet shows, for a container that draws its own (wire.md 2)."""
 
     def get(self, request: Request, consent_id: str) -> HttpResponse:
+        authorizations.check_user(self.user)
         shown = sheet.of(own_consent(request, consent_id))
         return JsonResponse(serializers.consent(shown, request.build_absolute_uri))
 

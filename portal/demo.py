@@ -50,6 +50,7 @@ class Program:
     scopes: tuple[str, ...] = ALL_SCOPES
     required: tuple[str, ...] = ()
     status: str = "ACTIVE"
+    page: str = "/"  # below the example merchant's origin
 
 
 PEOPLE = (
@@ -131,6 +132,7 @@ PROGRAMS = (
         "#a5652b",
         ("auth_base", "USER_NICKNAME", "USER_ADDRESS", "PLAINTEXT_MOBILE_PHONE"),
         required=("USER_NICKNAME",),
+        page="/seed",
     ),
     Program(
         "cafe",
@@ -139,6 +141,7 @@ PROGRAMS = (
         "Central Cafés PLC",
         "#0f7c74",
         ("auth_base", "auth_user", "USER_NICKNAME"),
+        page="/null",
     ),
     Program("gone", "Gone Games", "MERCHANT_GONE", "Gone Games Inc.", "#5b3df0", status="SUSPENDED"),
 )

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -35,6 +36,18 @@ def public_key_of(private_pem: str) -> str:
     key = serialization.load_pem_private_key(private_pem[start:].encode(), password=None)
     public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     return public.decode()
+
+
+def problem_of(private_pem: str) -> str:
+    """Why this private key cannot sign (wire.md 4), without showing any of it; "" when it can."""
+    start = private_pem.find("-----BEGIN")
+    try:
+        key = serialization.load_pem_private_key(private_pem[max(start, 0) :].encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return "it is neither a PKCS8 PEM nor the path of a file that holds one"
+    if not isinstance(key, rsa.RSAPrivateKey) or key.key_size < 2048:
+        return "it is no RSA key of 2048 bits or more"
+    return ""
 
 
 def kept(path: Path, make: Callable[[], str]) -> str:

@@ -1,7 +1,12 @@
 """How a value is shown to someone who should recognise it but not read it."""
 
+import re
+
+from django.core.exceptions import ValidationError
+
 from portal import phones
 
+_PHONE_LIKE = re.compile(r"\+?[\d\s().-]{6,}")
 DOTS = "•••"
 
 
@@ -37,3 +42,15 @@ def email(address: str) -> str:
 def text(value: str, keep: int = 3) -> str:
     """For a person: the first characters and dots, never more than half of the value."""
     return f"{value[: min(keep, len(value) // 2)]}{DOTS}"
+
+
+def login(name: str) -> str:
+    """A login as operators see it: as it is, unless it is an e-mail or a phone number."""
+    if "@" in name:
+        return email(name)
+    if not _PHONE_LIKE.fullmatch(name):
+        return name
+    try:
+        return phone(phones.parse(name))
+    except ValidationError:
+        return text(name)

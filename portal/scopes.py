@@ -202,6 +202,21 @@ _TYPES: dict[str, type] = {
 def _merged(name: str, entry: Any, base: Scope | None) -> Scope:
     """A scope of the file: a built-in one with some keys replaced, or a new one."""
     where = f"SCOPES_FILE: scope {name}"
+    _check_keys(where, name, entry)
+    base = base or Scope(name, "", "", ())
+    if not entry.get("label", base.label):
+        raise ImproperlyConfigured(f"{where}: a scope needs a label")
+    fields = tuple(entry.get("fields", base.fields))
+    for field in fields:
+        if not _is_field(field):
+            raise ImproperlyConfigured(
+                f"{where}: fields: {field!r} is neither a lowerCamelCase name of your own nor one of "
+                + ", ".join(PROFILE_FIELDS)
+            )
+    return replace(base, **{**entry, "fields": fields})
+
+
+def _check_keys(where: str, name: str, entry: Any) -> None:
     if not _NAME.fullmatch(name):
         raise ImproperlyConfigured(f"{where}: a name is letters, digits and _, at most 64")
     if not isinstance(entry, dict):
@@ -211,11 +226,10 @@ def _merged(name: str, entry: Any, base: Scope | None) -> Scope:
             raise ImproperlyConfigured(f"{where}: unknown key {key!r}; known are {', '.join(_TYPES)}")
         if not isinstance(value, _TYPES[key]):
             raise ImproperlyConfigured(f"{where}: {key} must be a {_TYPES[key].__name__}")
-    fields = entry.get("fields", base.fields if base else [])
-    for field in fields:
-        if not isinstance(field, str) or not (field in PROFILE_FIELDS or _FIELD.fullmatch(field)):
-            raise ImproperlyConfigured(f"{where}: field {field!r} is no lowerCamelCase name")
-    if base is None and "label" not in entry:
-        raise ImproperlyConfigured(f"{where}: a new scope needs a label")
-    base = base or Scope(name, "", "", ())
-    return replace(base, **{**entry, "fields": tuple(fields)})
+
+
+def _is_field(field: Any) -> bool:
+    """A field of the profile, or a host's own name that hides none of userInfo's."""
+    if not isinstance(field, str) or field in ("loginIdInfos", "birthday"):
+        return False
+    return field in PROFILE_FIELDS or bool(_FIELD.fullmatch(field))

@@ -31,8 +31,8 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 def secret(name: str, development: str) -> str:
     """The secret `name` from the environment; on a public host it must be there and not a development one."""
-    value: str = env.str(name, default="")
-    if value and not value.startswith("-----") and name.endswith("_KEY") and Path(value).is_file():
+    value: str = env.str(name, default="", multiline=True)  # a PEM may be written on one line, with \n
+    if value and "\n" not in value and len(value) < 256 and Path(value).is_file():
         value = Path(value).read_text()
     if not PUBLIC:
         return value or development
@@ -56,6 +56,8 @@ PLATFORM_SIGNING_KEY = secret(
     "PLATFORM_SIGNING_KEY",
     "" if PUBLIC else keys.development_private_key(VAR_DIR / "keys" / "platform.pem"),
 )
+if PUBLIC and (problem := keys.problem_of(PLATFORM_SIGNING_KEY)):
+    raise ImproperlyConfigured(f"PLATFORM_SIGNING_KEY: {problem}.")
 PLATFORM_KEY_VERSION = env.str("PLATFORM_KEY_VERSION", default="1")
 
 # --- Parts ----------------------------------------------------------------------------------------------------
@@ -70,18 +72,19 @@ INSTALLED_APPS = [
     "django_countries",
     "lucide",
     "csp",
-    "django.contrib.admin",
+    "portal.apps.ConsoleConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.contrib.humanize",
     "django.forms",
 ]
 
 MIDDLEWARE = [
-    "portal.middleware.AbsoluteFormMiddleware",
     "portal.middleware.TraceIdMiddleware",
+    "portal.middleware.AbsoluteFormMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -134,6 +137,8 @@ else:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 
 CACHES = {"default": env.cache("CACHE_URL", default="locmemcache://")}
+# Sessions are read from the cache where all processes share it; an in-process one would keep a signed-out user in.
+SESSION_ENGINE = f"django.contrib.sessions.backends.{'cached_db' if 'redis' in env.str('CACHE_URL', '') else 'db'}"
 
 MEDIA_ROOT = VAR_DIR / "media"
 MEDIA_URL = "/media/"
@@ -219,13 +224,16 @@ OAUTH2_PROVIDER = {
 REST_FRAMEWORK: dict[str, object] = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": [],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "authapi.schema.WireSchema",
     "UNAUTHENTICATED_USER": None,
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Super-app authorization API",
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
+    "PREPROCESSING_HOOKS": ["authapi.schema.endpoints"],
+    "POSTPROCESSING_HOOKS": ["authapi.schema.describe"],
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None, "defaultModelsExpandDepth": 0},
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

@@ -5,12 +5,16 @@ from django.contrib import admin
 from django.contrib.auth import views as auth_views
 from django.urls import include, path, re_path
 from django.views.static import serve
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from portal.forms import SignInForm
 from portal.views import consent, health, home, permissions, profile
+
+sign_in = auth_views.LoginView.as_view(authentication_form=SignInForm, redirect_authenticated_user=True)
 
 urlpatterns = [
     path("", home.home, name="home"),
-    path("accounts/login/", auth_views.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("accounts/login/", sign_in, name="login"),
     path("accounts/logout/", auth_views.LogoutView.as_view(), name="logout"),
     path("profile/", profile.ProfilePage.as_view(), name="profile"),
     path("permissions/", permissions.index, name="permissions"),
@@ -19,6 +23,8 @@ urlpatterns = [
     path("consent/<str:consent_id>/", consent.ConsentPage.as_view(), name="consent"),
     path("consent/<str:consent_id>/done/", consent.ConsentDone.as_view(), name="consent_done"),
     path("mini/<str:app_id>/", home.Container.as_view(), name="container"),
+    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/docs/", SpectacularSwaggerSplitView.as_view(template_name="portal/api_docs.html"), name="api_docs"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("admin/", admin.site.urls),

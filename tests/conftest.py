@@ -33,6 +33,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _quick_passwords_and_own_media(settings: Any, tmp_path: Any) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.MEDIA_ROOT = tmp_path / "media"
+    settings.WHITENOISE_AUTOREFRESH = True  # or each Client would read every static file first
     settings.ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
 
 
@@ -163,6 +164,14 @@ def alices(alice: User) -> Container:
 @pytest.fixture
 def bobs(bob: User) -> Container:
     return Container(bob)
+
+
+@pytest.fixture
+def browser(alice: User) -> Client:
+    """Alice's browser, for the pages."""
+    client = Client()
+    client.force_login(alice)
+    return client
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ class MerchantServer:
     def send(self, path: str, body: bytes, **headers: str) -> Any:
         """A raw call: sign `body`, replace headers where given, return Django's response."""
         sent = {**self.headers(path, body), **headers}
-        return self.http.post(path, body, content_type="application/json; charset=UTF-8", headers=sent)
+        return self.http.generic("POST", path, body, content_type="application/json; charset=UTF-8", headers=sent)
 
     def post(self, path: str, **fields: Any) -> dict[str, Any]:
         response = self.send(path, json.dumps(fields).encode())

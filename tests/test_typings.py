@@ -35,7 +35,9 @@ def test_the_bridge_and_the_samples_compile_under_strict(tsc: str) -> None:
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize(("good", "bad"), [("authCode: result.authCode, ", ""), ("return { success: true };", "return {};")])
+@pytest.mark.parametrize(
+    ("good", "bad"), [("authCode: result.authCode, ", ""), ("return { success: true };", "return {};")]
+)
 def test_a_bridge_that_breaks_the_typings_does_not_compile(tsc: str, tmp_path: Path, good: str, bad: str) -> None:
     source = MY_JS.read_text()
     assert good in source

@@ -1,12 +1,36 @@
 """What we owe a merchant: signed notices that wait for delivery (wire.md 5.5)."""
 
 import uuid
+from collections.abc import Iterable
+from datetime import timedelta
 
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from .merchants import Merchant
+
+PATIENCE = timedelta(hours=24)
+FIRST_PAUSE = timedelta(minutes=1)
+LONGEST_PAUSE = timedelta(hours=1)
+# Longer than one sending can take; a worker that died leaves its notice to the others after it.
+LEASE = timedelta(minutes=5)
+
+
+class NoticeQuerySet(models.QuerySet["MerchantNotice"]):
+    """Chains for what waits, and how a worker takes it."""
+
+    def due(self) -> "NoticeQuerySet":
+        """Waiting, and its time has come; the longest due first."""
+        waiting = self.filter(state=MerchantNotice.State.WAITING, due_at__lte=timezone.now())
+        return waiting.order_by("due_at", "pk")
+
+    def claim_next(self, *, skip: Iterable[int] = ()) -> "MerchantNotice | None":
+        """The next due notice, for this worker alone; None when there is none. `skip` are merchants' primary keys."""
+        while notice := self.due().exclude(merchant__in=skip).select_related("merchant").first():
+            if notice.claim():
+                return notice
+        return None
 
 
 class MerchantNotice(models.Model):
@@ -26,8 +50,39 @@ class MerchantNotice(models.Model):
     due_at = models.DateTimeField(default=timezone.now)
     last_error = models.CharField(max_length=300, blank=True)
 
+    objects = NoticeQuerySet.as_manager()
+
     class Meta:
         indexes = (models.Index(fields=["due_at"], condition=models.Q(state="WAITING"), name="notices_due"),)
 
     def __str__(self) -> str:
         return f"notice {self.notify_id}"
+
+    def claim(self) -> bool:
+        """Take it for LEASE by moving `due_at`, and count the attempt; False when another worker was first."""
+        until, attempts = timezone.now() + LEASE, self.attempts + 1
+        if not self._still_ours().update(due_at=until, attempts=attempts):
+            return False
+        self.due_at, self.attempts = until, attempts
+        return True
+
+    def sent(self) -> None:
+        """The merchant has it."""
+        self._still_ours().update(state=self.State.SENT, last_error="")
+
+    def failed(self, error: str) -> None:
+        """Try again after a pause that doubles up to LONGEST_PAUSE; park it for the operator after PATIENCE."""
+        now = timezone.now()
+        over = now - self.created >= PATIENCE
+        self._still_ours().update(
+            state=self.State.PARKED if over else self.State.WAITING, due_at=now + self.pause, last_error=error[:300]
+        )
+
+    @property
+    def pause(self) -> timedelta:
+        """How long to wait after the attempts so far: 1, 2, 4 ... 60 minutes."""
+        return min(FIRST_PAUSE * (1 << min(self.attempts - 1, 10)), LONGEST_PAUSE)
+
+    def _still_ours(self) -> "NoticeQuerySet":
+        """This row, unless somebody moved it since we read it."""
+        return MerchantNotice.objects.filter(pk=self.pk, state=self.State.WAITING, due_at=self.due_at)

@@ -10,7 +10,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django_countries.fields import CountryField
 
-from portal import phones
+from portal import masking, phones
 
 
 class UserManager(BaseUserManager["User"]):
@@ -66,7 +66,7 @@ class User(AbstractUser):
     objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]
 
     def __str__(self) -> str:
-        return self.username
+        return masking.login(self.username)
 
     @property
     def display_name(self) -> str:

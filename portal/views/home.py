@@ -1,28 +1,34 @@
-"""Home, the container, and what monitors ask."""
+"""Home, and the container around a mini-program."""
 
-from csp.decorators import csp_update
+from csp.constants import SELF
+from csp.decorators import csp_replace
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views import View
 
-from portal.models import MiniProgram
+from portal.models import MiniProgram, MiniProgramGrant
 
 
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
-    """The mini-programs one can open, and the way to Permissions."""
+    """The mini-programs one can open, and the way to Permissions and Profile."""
     programs = MiniProgram.objects.filter(status=MiniProgram.Status.ACTIVE, merchant__status="ACTIVE")
-    return render(request, "portal/home.html", {"mini_programs": programs.exclude(page_url="").order_by("name")[:60]})
+    context = {
+        "mini_programs": programs.exclude(page_url="").order_by("name")[:60],
+        "grants": MiniProgramGrant.objects.live().filter(user=request.user.pk).count(),
+    }
+    return render(request, "portal/home.html", context)
 
 
 @method_decorator(login_required, name="dispatch")
 class Container(View):
     """The shell around a mini-program's page: embeds it from its own origin and answers its calls (trust 18)."""
 
-    def get(self, request: HttpRequest, app_id: str) -> HttpResponse:
+    def get(self, request: HttpRequest, app_id: str) -> HttpResponseBase:
         programs = MiniProgram.objects.exclude(page_url="").filter(status=MiniProgram.Status.ACTIVE)
         program = get_object_or_404(programs, client_id=app_id)
         context = {
@@ -35,4 +41,4 @@ class Container(View):
             "login_url": f"{reverse('login')}?next={request.path}",
         }
         response = render(request, "portal/container.html", context)
-        return csp_update({"frame-src": ["'self'", program.origin]})(lambda _request: response)(request)
+        return csp_replace({"frame-src": [SELF, program.origin]})(lambda _request: response)(request)

@@ -76,7 +76,7 @@ class Command(BaseCommand):
                 "name": program.name,
                 "merchant": merchant,
                 "developer": program.merchant,
-                "page_url": f"{origin}/" if program.app_id == "coffee" else f"{origin}/{program.app_id}",
+                "page_url": origin + program.page,
                 "privacy_policy_url": f"{origin}/privacy",
                 "status": program.status,
             },

@@ -1,0 +1,107 @@
+"""`cleanup`: forgets what is dead for longer than RETENTION, and ends grants whose time ran out."""
+
+import argparse
+import uuid
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.core.management.base import BaseCommand, CommandError
+from django.db import models, transaction
+from django.db.models import Q
+from django.utils import timezone
+from oauth2_provider.models import get_access_token_model, get_refresh_token_model
+
+from authapi.models import AuthCode
+from portal.models import MiniProgramGrant, PendingConsent
+
+AccessToken = get_access_token_model()
+RefreshToken = get_refresh_token_model()
+CONSENT_RETENTION = timedelta(days=1)
+
+
+class Command(BaseCommand):
+    help = (
+        "End grants whose time ran out, and delete dead codes and tokens RETENTION_DAYS after their end, unanswered "
+        "consents a day after theirs, and expired sessions. The ledger and the error audit stay. Run it daily."
+    )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("--batch", type=int, default=1000, help="rows a transaction (1000)")
+
+    def handle(self, *, batch: int, **options: Any) -> None:
+        if not 1 <= batch <= 10000:
+            raise CommandError("--batch must be from 1 to 10000.")
+        now = timezone.now()
+        cut = now - settings.RETENTION
+        consents = PendingConsent.objects.filter(expires_at__lt=now - CONSENT_RETENTION)
+        # Refresh tokens first: what is left without one afterwards is the first party's.
+        self._tell("Grants ended", end_grants(now, batch))
+        self._tell("Auth codes deleted", delete(AuthCode.objects.filter(expires__lt=cut), batch))
+        self._tell("Token pairs deleted", delete_pairs(cut, batch))
+        self._tell("First-party tokens deleted", delete(lone_access_tokens(cut), batch))
+        self._tell("Consents deleted", delete(consents, batch))
+        self._tell("Sessions deleted", delete(Session.objects.filter(expire_date__lt=now), batch))
+
+    def _tell(self, what: str, number: int) -> None:
+        self.stdout.write(f"{what}: {number}")
+
+
+def end_grants(now: datetime, batch: int) -> int:
+    """One transaction a grant, with ledger row and notice, as every end of access."""
+    over = MiniProgramGrant.objects.filter(ended_at=None, expires_at__lte=now)
+    rows = over.select_related("user", "mini_program__merchant__sector")
+    ended = 0
+    for keys in batches(over, batch):
+        ended += sum(grant.revoke(by=None, reason="its time ran out") for grant in rows.filter(pk__in=keys))
+    return ended
+
+
+def delete_pairs(cut: datetime, batch: int) -> int:
+    """Refresh tokens whose end lies before `cut`, each with its access token: a refresh needs the scope of that."""
+    deleted = 0
+    for keys in batches(dead_refresh_tokens(cut), batch):
+        pairs = RefreshToken.objects.filter(pk__in=keys)
+        with transaction.atomic():
+            access = list(pairs.exclude(access_token=None).values_list("access_token", flat=True))
+            AccessToken.objects.filter(source_refresh_token__in=keys).update(source_refresh_token=None)
+            deleted += raw_delete(pairs)
+            raw_delete(AccessToken.objects.filter(pk__in=access))
+    return deleted
+
+
+def dead_refresh_tokens(cut: datetime) -> models.QuerySet[Any]:
+    """Revoked, idle or of a family too old, all before `cut`; tokens.refresh_expires in SQL."""
+    born = cut - settings.REFRESH_TOKEN_ABSOLUTE_LIFETIME
+    eldest = uuid.UUID(int=int(born.timestamp() * 1000) << 80)  # a family is a UUIDv7 and begins with its birth
+    dead = Q(revoked__lt=cut) | Q(created__lt=cut - settings.REFRESH_TOKEN_IDLE_LIFETIME) | Q(token_family__lt=eldest)
+    no_access = Q(access_token=None) | Q(access_token__expires__lt=cut)
+    rows: models.QuerySet[Any] = RefreshToken.objects.filter(dead, no_access)
+    return rows
+
+
+def lone_access_tokens(cut: datetime) -> models.QuerySet[Any]:
+    """Expired before `cut`, and no refresh token hangs on them: the first party's."""
+    rows: models.QuerySet[Any] = AccessToken.objects.filter(refresh_token=None, expires__lt=cut)
+    return rows
+
+
+def delete(rows: models.QuerySet[Any], batch: int) -> int:
+    """Delete these rows, `batch` a transaction. Nothing may point to them."""
+    return sum(raw_delete(rows.model._default_manager.filter(pk__in=keys)) for keys in batches(rows, batch))
+
+
+def raw_delete(rows: models.QuerySet[Any]) -> int:
+    """One DELETE, without Django's search for what points to the rows."""
+    return rows._raw_delete(using=rows.db)
+
+
+def batches(rows: models.QuerySet[Any], size: int) -> Iterator[list[Any]]:
+    """The primary keys of these rows, `size` at a time in their order: every row is looked at once."""
+    page = rows.order_by("pk").values_list("pk", flat=True)
+    keys = list(page[:size])
+    while keys:
+        yield keys
+        keys = list(page.filter(pk__gt=keys[-1])[:size]) if len(keys) == size else []

@@ -1,0 +1,178 @@
+"""Grants in the operator's console: found by an exact name, read, and revoked with a reason (trust 10, 30, 33)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+from django.apps import apps
+from django.conf import settings
+from django.contrib import admin
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from oauth2_provider.models import get_access_token_model, get_refresh_token_model
+
+from portal import scopes
+from portal.admin.filters import AppIdFilter
+from portal.admin.pages import ReadOnlyAdmin, ReasonForm, concerning, posted
+from portal.models import MiniProgramGrant
+
+LINES = 20
+
+
+class RevokeForm(ReasonForm):
+    """Which scopes of one grant to take, and why; all are ticked at first."""
+
+    scopes = forms.MultipleChoiceField(
+        label=gettext_lazy("Take away"),
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": gettext_lazy("Tick what to take away.")},
+    )
+    field_order = ("scopes", "reason")
+
+    def __init__(self, grant: MiniProgramGrant, data: Any) -> None:
+        super().__init__(data, initial={"scopes": list(grant.scopes)})
+        known = scopes.catalogue()
+        self.fields["scopes"].choices = [  # type: ignore[attr-defined]
+            (name, f"{known[name].label} ({name})" if name in known else name) for name in grant.scopes
+        ]
+
+
+class StateFilter(admin.SimpleListFilter):
+    """Live, ended by someone, or past its time."""
+
+    title = gettext_lazy("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return (("live", _("Live")), ("ended", _("Ended")), ("expired", _("Expired")))
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        now = timezone.now()
+        match self.value():
+            case "live":
+                return queryset.filter(Q(expires_at=None) | Q(expires_at__gt=now), ended_at=None)
+            case "ended":
+                return queryset.exclude(ended_at=None)
+            case "expired":
+                return queryset.filter(ended_at=None, expires_at__lte=now)
+        return queryset
+
+
+class ScopeFilter(admin.SimpleListFilter):
+    """Grants that hold this scope."""
+
+    title = gettext_lazy("scope")
+    parameter_name = "scope"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return [(name, name) for name in scopes.catalogue()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        name = self.value()
+        return queryset.filter(scopes__has_key=name) if name in scopes.catalogue() else queryset
+
+
+@admin.register(MiniProgramGrant)
+class MiniProgramGrantAdmin(ReadOnlyAdmin):
+    """What mini-programs may do for people, now and before."""
+
+    list_display = ("__str__", "user", "mini_program", "what", "state", "since", "expires_at", "last_used_at")
+    list_filter = (StateFilter, ScopeFilter, AppIdFilter)
+    list_select_related = ("user", "mini_program")
+    link_lookups = ("user__id__exact",)
+    search_fields = ("id",)
+    search_help_text = gettext_lazy("Grant id, appId, or the user's login, phone or e-mail; in full.")
+    actions = ("revoke",)
+    fields = ("id", "user", "mini_program", "state", "since", "expires_at", "last_used_at", "ended_at", "alive")
+    readonly_fields = ("id", "state", "alive")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("user", "mini_program__merchant")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        term = search_term.strip()
+        return (queryset.filter(Q(pk=term) | concerning(term)) if term else queryset), False
+
+    @admin.display(description=gettext_lazy("may see and do"))
+    def what(self, grant: MiniProgramGrant) -> str:
+        return ", ".join(grant.scopes)
+
+    @admin.display(description=gettext_lazy("state"))
+    def state(self, grant: MiniProgramGrant) -> str:
+        if grant.ended_at:
+            return _("Ended")
+        return _("Live") if grant.is_live else _("Expired")
+
+    @admin.display(description=gettext_lazy("tokens alive"))
+    def alive(self, grant: MiniProgramGrant) -> str:
+        now, pair = timezone.now(), {"user": grant.user_id, "application": grant.mini_program_id}
+        access = get_access_token_model().objects.filter(**pair, expires__gt=now).count()
+        youngest = now - settings.REFRESH_TOKEN_IDLE_LIFETIME
+        refresh = get_refresh_token_model().objects.filter(**pair, revoked=None, created__gt=youngest).count()
+        return _("%(access)d access, %(refresh)d refresh") % {"access": access, "refresh": refresh}
+
+    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
+        """Adds what they may see, the history, and what failed lately between these two."""
+        grant = self.get_queryset(request).filter(pk=unquote(object_id)).first()
+        extra = {"lines": _lines(grant), "decisions": _decisions(grant), "failures": _errors(grant)} if grant else {}
+        return super().change_view(request, object_id, form_url, {**extra, **(extra_context or {})})
+
+    # --- Revoking ----------------------------------------------------------------------------------------------
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("portal.revoke_grant"))
+
+    def applies(self, action: str, row: MiniProgramGrant) -> bool:
+        return row.ended_at is None
+
+    def described(self, action: str, row: MiniProgramGrant) -> list[str]:
+        return [f"{row.mini_program} – {row.user}", ", ".join(row.scopes)]
+
+    @admin.action(permissions=["revoke"], description=gettext_lazy("Revoke"))
+    def revoke(self, request: HttpRequest, rows: QuerySet[MiniProgramGrant]) -> HttpResponse | None:
+        """One grant, or some scopes of it; several at once only with `bulk_revoke_grants`."""
+        few = list(rows[:2])
+        if len(few) > 1 and not request.user.has_perm("portal.bulk_revoke_grants"):
+            raise PermissionDenied
+
+        def do(grant: MiniProgramGrant, answers: dict[str, Any]) -> str:
+            return _revoked(grant, request.user, answers["reason"], answers.get("scopes"))
+
+        single = len(few) == 1 and few[0].ended_at is None
+        form = RevokeForm(few[0], posted(request)) if single else None
+        warning = _("Codes and tokens die at once, the merchant is told, and the user sees it. It cannot be undone.")
+        return self.act(request, rows, "revoke", do, warning=warning, form=form)
+
+
+def _revoked(grant: MiniProgramGrant, operator: Any, reason: str, names: Sequence[str] | None) -> str:
+    """Words for the operators' log; "" when it was over before."""
+    part = names if names is not None and set(names) < grant.scopes.keys() else None
+    if not grant.revoke(by=operator, scopes=part, reason=reason):
+        return ""
+    return _("Took away %s") % ", ".join(part) if part else _("Revoked")
+
+
+def _lines(grant: MiniProgramGrant) -> list[dict[str, Any]]:
+    """What this grant opens: each scope, its label, since when."""
+    known = scopes.catalogue()
+    return [
+        {"name": name, "label": known[name].label if name in known else "", "since": grant.since_of(name)}
+        for name in grant.scopes
+    ]
+
+
+def _decisions(grant: MiniProgramGrant) -> QuerySet[Any]:
+    return grant.decisions.select_related("actor").order_by("-at", "-id")[:LINES]
+
+
+def _errors(grant: MiniProgramGrant) -> QuerySet[Any]:
+    """By string, like its URLs: the portal does not import the API."""
+    rows = apps.get_model("authapi", "ErrorAudit").objects
+    return rows.filter(user=grant.user_id, app_id=grant.mini_program.app_id).order_by("-at", "-id")[:LINES]

@@ -1,0 +1,149 @@
+"""People in the operator's console: found by an exact name, shown masked, frozen with a reason (trust 32)."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from portal import masking
+from portal.admin.pages import EditAdmin, find_user
+from portal.models import Address, Contact, LoginId, User
+
+ROLE_FIELDS = ("is_active", "is_staff", "is_superuser", "groups")
+
+
+class MaskedInline(admin.TabularInline):  # type: ignore[type-arg]  # not subscriptable at run time
+    """Rows of a person, each value masked, none to edit."""
+
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @admin.display(description=gettext_lazy("value"))
+    def masked(self, row: LoginId | Contact) -> str:
+        if row.type == "EMAIL":
+            return masking.email(row.value)
+        return masking.phone(row.value) if row.value.startswith("+") else masking.text(row.value)
+
+
+class LoginIdInline(MaskedInline):
+    """What they sign in with."""
+
+    model = LoginId
+    verbose_name_plural = gettext_lazy("signs in with")
+    fields = readonly_fields = ("type", "masked")
+
+
+class ContactInline(MaskedInline):
+    """How they are reached."""
+
+    model = Contact
+    fields = readonly_fields = ("type", "masked")
+
+
+class AddressInline(MaskedInline):
+    """Where things are sent to: the country, and a hint of the rest."""
+
+    model = Address
+    fields = readonly_fields = ("label", "region", "masked_city", "masked_street")
+
+    @admin.display(description=gettext_lazy("city"))
+    def masked_city(self, row: Address) -> str:
+        return masking.text(row.city)
+
+    @admin.display(description=gettext_lazy("street and number"))
+    def masked_street(self, row: Address) -> str:
+        return masking.text(row.address1)
+
+
+@admin.register(User)
+class UserAdmin(EditAdmin):
+    """People. Roles are a superuser's to give; everything else only changes by an act."""
+
+    list_display = ("__str__", "nickname", "status", "external_id", "is_staff", "date_joined")
+    list_filter = ("status", "is_staff")
+    search_fields = ("username",)
+    search_help_text = gettext_lazy("Login, external id, phone number or e-mail, in full; or # and a number.")
+    ordering = ("-pk",)
+    inlines = (LoginIdInline, ContactInline, AddressInline)
+    actions = ("freeze", "unfreeze")
+    filter_horizontal = ("groups",)
+    about = ("__str__", "status", "external_id", "nickname", "name_in_full", "nationality", "see")
+    fields = (*about, *ROLE_FIELDS, "last_login", "date_joined", "reason")
+    readonly_fields = (*about, "last_login", "date_joined")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Who is an operator, and in which role, is a superuser's to say."""
+        return bool(request.user.is_superuser)
+
+    def has_freeze_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("portal.change_user"))
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Exact names only: typing half a phone number must not list people."""
+        if not search_term.strip():
+            return queryset, False
+        user = find_user(search_term.strip())
+        return queryset.filter(pk=user.pk) if user else queryset.none(), False
+
+    def applies(self, action: str, row: User) -> bool:
+        return row.status == (User.Status.FROZEN if action == "unfreeze" else User.Status.ACTIVE)
+
+    @admin.action(permissions=["freeze"], description=gettext_lazy("Freeze"))
+    def freeze(self, request: HttpRequest, rows: QuerySet[User]) -> HttpResponse | None:
+        """Nothing of theirs works until unfrozen: no codes, no tokens (trust 10)."""
+        if not request.user.is_superuser and rows.filter(is_staff=True).exists():
+            raise PermissionDenied  # a frozen operator has no console: see Console.has_permission
+        return self.act(
+            request,
+            rows,
+            "freeze",
+            lambda user, answers: _("Frozen") if _set_status(user, "ACTIVE", "FROZEN") else "",
+            warning=_("Mini-programs are refused any code, token and information about them, from the next call on."),
+        )
+
+    @admin.action(permissions=["freeze"], description=gettext_lazy("Unfreeze"))
+    def unfreeze(self, request: HttpRequest, rows: QuerySet[User]) -> HttpResponse | None:
+        """Their grants and tokens, unless ended since, work again."""
+        return self.act(
+            request,
+            rows,
+            "unfreeze",
+            lambda user, answers: _("Unfrozen") if _set_status(user, "FROZEN", "ACTIVE") else "",
+            warning=_("What they let mini-programs see before works again."),
+        )
+
+    @admin.display(description=gettext_lazy("see"))
+    def see(self, user: User) -> SafeString:
+        links = (
+            ("portal_miniprogramgrant", "user__id__exact", _("Grants")),
+            ("portal_consentdecision", "user__id__exact", _("Decisions")),
+            ("authapi_erroraudit", "user__id__exact", _("Errors")),
+        )
+        return format_html_join(
+            " · ",
+            '<a href="{}?{}={}">{}</a>',
+            ((reverse(f"admin:{model}_changelist"), key, user.pk, label) for model, key, label in links),
+        )
+
+
+def _set_status(user: User, before: str, after: str) -> bool:
+    """One conditional update: two operators at once do it once."""
+    return bool(User.objects.filter(pk=user.pk, status=before).update(status=after))

@@ -1,0 +1,56 @@
+"""Operators as the tests play them: someone in a role, at the console."""
+
+from typing import Any
+
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Group
+from django.test import Client
+
+from portal.models import ConsentDecision, Merchant, MerchantKey, MerchantNotice, MiniProgram, ScopeApproval, User
+from portal.models import MiniProgramGrant as Grant
+
+ROLES = ("auditor", "support", "manager")
+
+
+def in_role(role: str) -> User:
+    """An operator who has this role and nothing else."""
+    user = User.objects.create_user(f"the-{role}", is_staff=True)
+    user.groups.set([Group.objects.get(name=role)])
+    return user
+
+
+class Desk(Client):
+    """The console in an operator's browser."""
+
+    def __init__(self, user: User) -> None:
+        super().__init__()
+        self.force_login(user)
+
+    def page(self, path: str) -> str:
+        response = self.get(path)
+        assert response.status_code == 200, (path, response.status_code)
+        return str(response.content.decode())
+
+    def act(self, path: str, action: str, rows: list[Any], **fields: Any) -> Any:
+        """An action of the list at `path`; with `reason=` the page in between is answered too."""
+        return self.post(path, {"action": action, "_selected_action": [row.pk for row in rows], **fields})
+
+
+def counted(prefix: str, there: int, new: int = 0) -> dict[str, Any]:
+    """The hidden fields that say how many rows a table of a form has."""
+    return {f"{prefix}-INITIAL_FORMS": there, f"{prefix}-TOTAL_FORMS": there + new}
+
+
+def everything() -> list[Any]:
+    """All that operators can change, to compare before and after a refusal."""
+    models = (User, Merchant, MerchantKey, MerchantNotice, MiniProgram, ScopeApproval, Grant, ConsentDecision)
+    rows = [list(model.objects.order_by("pk").values()) for model in models]
+    for user in rows[0]:
+        user.pop("last_login")
+    return [*rows, LogEntry.objects.count()]
+
+
+def last_log() -> tuple[str, str, str]:
+    """Who, on what, with which words: the newest line of the operators' log."""
+    entry = LogEntry.objects.latest("id")
+    return entry.user.username, entry.object_id or "", entry.get_change_message()
