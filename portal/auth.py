@@ -1,5 +1,6 @@
 """Signing in with a phone number, an e-mail or the login."""
 
+from contextlib import suppress
 from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
@@ -37,8 +38,6 @@ def find(name: str) -> User | None:
 
 def _spellings(name: str) -> set[str]:
     spellings = {name, name.lower()}
-    try:
+    with suppress(ValidationError):
         spellings.add(phones.parse(name))
-    except ValidationError:
-        pass
     return spellings

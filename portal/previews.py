@@ -1,12 +1,16 @@
 """What a consent sheet and the permissions page show of a value: enough to recognise, not enough to read."""
 
+import logging
 from collections.abc import Callable
 
 from django.utils.formats import date_format
+from django.utils.translation import gettext as _
 
 from portal import masking
 from portal.models.users import Contact, LoginId, User
 from portal.scopes import Scope
+
+logger = logging.getLogger(__name__)
 
 
 def preview(user: User, scope: Scope) -> list[str]:
@@ -16,6 +20,15 @@ def preview(user: User, scope: Scope) -> list[str]:
         reader = _READERS.get(field)
         found += reader(user) if reader else _extra(user, field)
     return list(dict.fromkeys(filter(None, found)))
+
+
+def if_readable(user: User, scope: Scope) -> list[str]:
+    """Like `preview`, for a page that must open whatever is stored: [] when a value cannot be read (our fault)."""
+    try:
+        return preview(user, scope)
+    except Exception:
+        logger.exception("scope %s of user %s cannot be previewed", scope.name, user.pk)
+        return []
 
 
 def _extra(user: User, field: str) -> list[str]:
@@ -28,7 +41,7 @@ def _one(value: str, keep: int = 3) -> list[str]:
 
 
 def _avatar(user: User) -> list[str]:
-    return [str(User._meta.get_field("avatar").verbose_name)] if user.avatar else []
+    return [_("the one in your profile")] if user.avatar else []
 
 
 def _gender(user: User) -> list[str]:

@@ -91,6 +91,12 @@ def test_the_message_says_what_is_wrong(shop_server: MerchantServer, body: bytes
     assert message.startswith(("The body ", "accessToken: ", "a: ", "a\0b: ", "?: "))
 
 
+@pytest.mark.parametrize("name", [name for name in UNREADABLE if name.endswith("deep")])
+def test_nesting_is_what_the_message_names(shop_server: MerchantServer, name: str) -> None:
+    message = check_refused(shop_server, "/v1/authorizations/query", UNREADABLE[name])
+    assert message.startswith("The body is nested ")
+
+
 @pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE)
 def test_a_stranger_gets_an_answer_too(db: None, body: bytes) -> None:
     """Unsigned calls come past the body as well: their audit row names an appId where there is one."""

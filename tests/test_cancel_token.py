@@ -66,6 +66,7 @@ def test_the_grant_and_its_other_tokens_stay(
     assert "authCode" in alices.get_auth_code("shop", ["USER_NICKNAME"])  # nothing is asked again
 
 
+@pytest.mark.wire("5.3 EXPIRED_ACCESS_TOKEN")
 def test_an_expired_token_is_cancelled_with_its_refresh_token(
     pair: dict[str, Any], shop_server: MerchantServer, audited: Audited
 ) -> None:
@@ -83,11 +84,12 @@ def test_a_rotated_token_is_dead_already_and_its_successor_lives(
     assert shop_server.user_info(renewed["accessToken"])["userInfo"]["nickName"] == "Alice"
 
 
+@pytest.mark.wire("5.3 USER_STATUS_ERROR")
 @pytest.mark.parametrize("change", ["user", "mini-program"])
 def test_logging_out_works_for_a_frozen_user_and_a_suspended_mini_program(
     pair: dict[str, Any], shop_server: MerchantServer, change: str
 ) -> None:
-    """Ending access is never refused for a reason that itself ends access."""
+    """Ending access is never refused for a reason that itself ends access: no USER_STATUS_ERROR here."""
     if change == "user":
         User.objects.update(status=User.Status.FROZEN)
     else:
@@ -114,7 +116,7 @@ def test_another_client_cannot_cancel_and_cannot_tell(
     assert cafe_server.post(path, accessToken=pair["accessToken"]) == unknown
 
 
-@pytest.mark.wire("5.3 accessToken (128, required)")
+@pytest.mark.wire("5.3 accessToken")
 @pytest.mark.parametrize("value", [None, "", "a" * 129, {}])
 @PATHS
 def test_a_bad_access_token_field_is_named(
@@ -126,7 +128,8 @@ def test_a_bad_access_token_field_is_named(
     audited("PARAM_ILLEGAL", client_id="shop-client", endpoint=path)
 
 
-@pytest.mark.wire("5.3 v2 also appId and authClientId")
+@pytest.mark.wire("5.3 appId")
+@pytest.mark.wire("5.3 INVALID_AUTH_CLIENT")
 @PATHS
 def test_app_id_and_auth_client_id_must_match_when_they_are_there(
     pair: dict[str, Any], shop_server: MerchantServer, cafe: MiniProgram, audited: Audited, path: str
@@ -151,6 +154,13 @@ def test_a_disabled_merchant_is_refused(
     Merchant.objects.update(status=Merchant.Status.DISABLED)
     assert result(shop_server.post(path, accessToken=pair["accessToken"])) == "INVALID_AUTH_CLIENT_STATUS"
     audited("INVALID_AUTH_CLIENT_STATUS", client_id="shop-client")
+
+
+def test_whoever_asks_the_toolkit_sees_dead_tokens_too(pair: dict[str, Any], shop_server: MerchantServer) -> None:
+    renewed = shop_server.refresh(pair["refreshToken"])
+    assert [row.is_valid() for row in AccessToken.objects.order_by("id")] == [False, True]
+    shop_server.post(CANCEL, accessToken=renewed["accessToken"])
+    assert [row.is_valid() for row in AccessToken.objects.order_by("id")] == [False, False]
 
 
 def test_a_cancellation_costs_few_queries(

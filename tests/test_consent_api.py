@@ -145,7 +145,7 @@ def test_a_frozen_user_is_error_3(
         answer = alices.get_auth_code("shop", consentId=consent_id)
     assert answer["error"] == 3
     assert "frozen" in answer["errorMessage"]
-    assert PendingConsent.objects.get().is_open
+    assert PendingConsent.objects.get().decided_at is None
     audited("3", user=alice)
 
 
@@ -327,6 +327,24 @@ def test_a_suspension_while_the_sheet_is_open_stops_the_decision(
     assert alices.decide(consent_id, ["USER_NAME"])["error"] == 2
     assert not MiniProgramGrant.objects.exists()
     audited("2", app_id="shop")
+
+
+@pytest.mark.trust(10)
+@pytest.mark.parametrize("who", ["program", "merchant", "user"])
+def test_a_suspension_while_the_sheet_is_open_stops_the_page_too(
+    alices: Container, shop: MiniProgram, who: str
+) -> None:
+    path = f"/consent/{ask(alices, ['USER_NAME'])}/"
+    if who == "program":
+        MiniProgram.objects.update(status="SUSPENDED")
+    elif who == "merchant":
+        type(shop.merchant).objects.update(status="DISABLED")
+    else:
+        User.objects.update(status="FROZEN")
+    form = {"decision": "allow", "scopes": ["USER_NAME"], "csrfmiddlewaretoken": "x" * 32}
+    assert alices.http.post(path, form)["Location"] == f"{path}done/"
+    assert "Nothing was allowed" in alices.http.get(f"{path}done/").content.decode()
+    assert not MiniProgramGrant.objects.exists()
 
 
 @pytest.mark.trust(15)

@@ -9,7 +9,7 @@ from django.utils import timezone
 from oauth2_provider.models import get_access_token_model, get_refresh_token_model
 
 from authapi.models import AuthCode
-from portal.models import ConsentDecision, MerchantNotice, MiniProgram, MiniProgramGrant, User
+from portal.models import ConsentDecision, Contact, MerchantNotice, MiniProgram, MiniProgramGrant, User
 from tests.conftest import Container
 from tests.merchants import MerchantServer
 
@@ -159,6 +159,18 @@ def test_an_old_code_does_not_come_alive_with_a_new_grant(
     alices.code("shop", ["USER_NAME"])
     assert shop_server.exchange(old_code)["result"]["resultCode"] == "INVALID_AUTHCODE"
     assert AuthCode.objects.filter(used_at=None).count() == 2
+
+
+@pytest.mark.trust(26)
+def test_a_stored_value_that_is_broken_does_not_keep_alice_from_withdrawing(
+    alices: Container, shop: MiniProgram
+) -> None:
+    alices.code("shop", ["PLAINTEXT_MOBILE_PHONE"])
+    Contact.objects.update(value="broken")
+    grant = MiniProgramGrant.objects.get()
+    assert alices.http.get(f"/permissions/{grant.pk}/").status_code == 200
+    alices.http.post(f"/permissions/{grant.pk}/withdraw/", {"csrfmiddlewaretoken": "x" * 32})
+    assert not MiniProgramGrant.objects.live().exists()
 
 
 def test_there_is_nothing_to_take_twice(grant: MiniProgramGrant, alice: User) -> None:

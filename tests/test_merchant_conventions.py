@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from authapi import results
 from authapi.models import ErrorAudit
 from portal.middleware import TraceIdFilter
 from portal.models import Merchant
@@ -292,6 +293,7 @@ def test_no_message_is_longer_than_256_characters(shop_server: MerchantServer, a
         response = shop_server.send("/v2/authorizations/applyToken", body)
         assert result(response.json()) == ("F", "PARAM_ILLEGAL")
         audited("PARAM_ILLEGAL", client_id="shop-client")
+    assert len(results.ParamIllegal("x" * 300).message) == 256
 
 
 def test_answers_are_never_cached(shop_server: MerchantServer) -> None:

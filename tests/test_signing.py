@@ -47,12 +47,21 @@ def test_string_to_sign_is_the_body_as_transmitted() -> None:
     [
         quote(base64.b64encode(RAW).decode(), safe=""),
         quote(base64.b64encode(RAW).decode(), safe="").replace("%2B", "%2b").replace("%2F", "%2f"),
+        base64.b64encode(RAW).decode().replace("=", "%3D"),
         base64.b64encode(RAW).decode(),
         base64.b64encode(RAW).decode().rstrip("="),
         base64.urlsafe_b64encode(RAW).decode(),
         base64.urlsafe_b64encode(RAW).decode().rstrip("="),
     ],
-    ids=["percent", "lower hex digits", "plain", "plain unpadded", "URL-safe", "URL-safe unpadded"],
+    ids=[
+        "percent",
+        "lower hex digits",
+        "only the padding",
+        "plain",
+        "plain unpadded",
+        "URL-safe",
+        "URL-safe unpadded",
+    ],
 )
 def test_a_signature_is_read_in_every_encoding_clients_use(value: str) -> None:
     assert signing.decode(value) == RAW

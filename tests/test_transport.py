@@ -11,9 +11,10 @@ from urllib.parse import quote, unquote
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from django.test import Client
 
 from tests import servers
-from tests.merchants import ANSWER_SIGNATURE
+from tests.merchants import ANSWER_SIGNATURE, MerchantServer, verify_answer
 from tests.servers import PortalServer
 
 CLIENT = "MERCHANT_COFFEE"
@@ -215,6 +216,25 @@ def test_a_host_that_is_not_allowed_is_refused(portal: PortalServer, wire: Wire,
     answer = wire.call(QUERY, NO_TOKEN, target=target, host="evil.example")
     assert answer.status == 400
     assert dict(answer.headers)["trace-id"]
+
+
+@pytest.mark.wire("4.1 accept absolute-form request targets and verify over the path alone")
+@pytest.mark.parametrize("target", ["https://testserver{}", "/https://testserver{}", "http:/testserver{}"])
+def test_servers_that_hand_over_the_whole_target_are_understood(shop_server: MerchantServer, target: str) -> None:
+    """granian takes it apart by itself; runserver, uvicorn with h11, daphne and hypercorn do not."""
+    headers = shop_server.headers(QUERY, NO_TOKEN)
+    response = Client().generic("POST", "/", NO_TOKEN, JSON, headers=headers, PATH_INFO=target.format(QUERY))
+    assert response.status_code == 200
+    assert response.json()["result"]["resultCode"] == "INVALID_ACCESS_TOKEN"
+    verify_answer(QUERY, "shop-client", response)
+
+
+@pytest.mark.wire("4.1 check the host against ALLOWED_HOSTS")
+@pytest.mark.parametrize("host", ["evil.example", "testserver@evil.example", "testserver.evil.example", "a b", ""])
+def test_the_host_of_a_whole_target_is_the_one_that_counts(shop_server: MerchantServer, host: str) -> None:
+    headers = shop_server.headers(QUERY, NO_TOKEN)
+    response = Client().generic("POST", "/", NO_TOKEN, JSON, headers=headers, PATH_INFO=f"https://{host}{QUERY}")
+    assert response.status_code == 400
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ class AlreadyDecidedError(Exception):
 
 
 class ConsentExpiredError(Exception):
-    """The sheet's time ran out."""
+    """The sheet's time ran out, or one of its two sides was stopped."""
 
 
 class NotAskedError(Exception):
@@ -81,7 +81,10 @@ class PendingConsent(models.Model):
 
     @property
     def is_open(self) -> bool:
-        return self.decided_at is None and self.expires_at > timezone.now()
+        """Not answered, in time, and neither side was stopped meanwhile: mini-program, merchant, user."""
+        in_time = self.decided_at is None and self.expires_at > timezone.now()
+        can_ask = self.mini_program.is_active and self.mini_program.merchant.is_active
+        return in_time and can_ask and self.user.status == User.Status.ACTIVE
 
     @transaction.atomic
     def decide(self, granted: Iterable[str], *, shown: ConsentText) -> MiniProgramGrant | None:
@@ -93,7 +96,7 @@ class PendingConsent(models.Model):
         row = type(self).objects.select_for_update(of=("self",)).get(pk=self.pk)
         if row.decided_at:
             raise AlreadyDecidedError
-        if not row.is_open:
+        if not self.is_open:
             raise ConsentExpiredError
         chosen = set(granted)
         # Naming a silent or already granted scope of this call is harmless; anything else would widen it.
@@ -113,7 +116,7 @@ class PendingConsent(models.Model):
 
     def _write_refusal(self, shown: ConsentText) -> None:
         grant = MiniProgramGrant.objects.live().filter(user=self.user, mini_program=self.mini_program).first()
-        held = list(grant.scopes) if grant else []
+        held = grant.names if grant else []
         ConsentDecision.objects.create(
             act=ConsentDecision.Act.REFUSED,
             user=self.user,

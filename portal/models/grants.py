@@ -73,6 +73,12 @@ class MiniProgramGrant(models.Model):
         """Neither ended nor past its time."""
         return self.ended_at is None and (self.expires_at is None or self.expires_at > timezone.now())
 
+    @property
+    def names(self) -> list[str]:
+        """The granted scopes in the catalogue's order."""
+        order = {name: place for place, name in enumerate(catalogue.catalogue())}
+        return sorted(self.scopes, key=lambda name: (order.get(name, len(order)), name))
+
     def covers(self, names: Iterable[str]) -> bool:
         """Whether every one of these scopes is granted now."""
         return self.is_live and set(names) <= self.scopes.keys()
@@ -100,7 +106,7 @@ class MiniProgramGrant(models.Model):
     ) -> "MiniProgramGrant":
         """Add scopes to the live grant of this pair, or start one; a ledger row when anything changed."""
         grant = cls._locked(user, mini_program)
-        before = list(grant.scopes)
+        before = grant.names
         added = [name for name in names if name not in grant.scopes]
         if added:
             now = timezone.now().isoformat()
@@ -120,7 +126,7 @@ class MiniProgramGrant(models.Model):
         taken = set(grant.scopes) if scopes is None else set(scopes) & grant.scopes.keys()
         if grant.ended_at or not taken:
             return False
-        before = list(grant.scopes)
+        before = grant.names
         if scopes is not None and taken < grant.scopes.keys():
             grant.scopes = {name: since for name, since in grant.scopes.items() if name not in taken}
             grant.save(update_fields=["scopes"])
@@ -132,7 +138,7 @@ class MiniProgramGrant(models.Model):
 
     def _end(self, by: User | None, reason: str) -> None:
         act = Act.EXPIRED if by is None else Act.WITHDRAWN if by.pk == self.user_id else Act.REVOKED
-        before = list(self.scopes)
+        before = self.names
         self.ended_at = timezone.now()
         self.save(update_fields=["ended_at"])
         killed = self._kill_tokens()
@@ -165,7 +171,7 @@ class MiniProgramGrant(models.Model):
         )
 
     def _write(self, act: ConsentDecision.Act, *, before: list[str], **fields: Any) -> None:
-        fields.setdefault("after", list(self.scopes))
+        fields.setdefault("after", self.names)
         ConsentDecision.objects.create(
             act=act,
             user_id=self.user_id,

@@ -79,7 +79,7 @@ def lines_of(grant: MiniProgramGrant) -> list[Line]:
             scope=scope,
             since=grant.since_of(scope.name),
             purpose=approval.purpose if approval else "",
-            preview=previews.preview(grant.user, scope),
+            preview=previews.if_readable(grant.user, scope),
             passed_on=approval is not None,
         )
         lines.setdefault(str(scope.label), line)

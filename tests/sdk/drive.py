@@ -104,7 +104,7 @@ def main():
     try:
         body = client.execute(request)
         response = parse(body).to_ams_dict()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  (whatever it is, it is the answer)
         answer = {"ok": False, "exception": type(error).__name__, "message": str(error)}
     else:
         answer = {"ok": True, "response": response, "body": body}

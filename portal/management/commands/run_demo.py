@@ -41,7 +41,7 @@ class Command(BaseCommand):
         if not User.objects.exists():
             call_command("seed_demo", page_origin=origin, verbosity=0, stdout=open(os.devnull, "w"))  # noqa: SIM115
         self._move_pages(origin)
-        processes = [subprocess.Popen(command) for command in commands(port)]
+        processes = [subprocess.Popen(command) for command in commands(port)]  # noqa: S603  (our own words)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         try:
             self._wait_until_ready(port, processes)

@@ -12,13 +12,24 @@ from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core.files.base import ContentFile
 from django.core.management.base import BaseCommand, CommandError
-from django.db import transaction
+from django.db import IntegrityError, transaction
+from django.db.models.fields.files import ImageFieldFile
 from PIL import Image, ImageDraw, ImageFont
 
 from portal import demo, keys
 from portal.models import Address, Contact, LoginId, Merchant, MiniProgram, ScopeApproval, Sector, User
+from portal.models.mini_programs import all_features
 
 DEMO_DIR = settings.VAR_DIR / "demo"
+# What a person has who never filled in anything.
+AS_NEW: dict[str, Any] = {
+    **dict.fromkeys(("nickname", "full_name", "first_name", "middle_name", "last_name", "gender", "nationality"), ""),
+    "birth_date": None,
+    "status": User.Status.ACTIVE,
+    "is_active": True,
+    "is_superuser": False,
+    "extra": {},
+}
 WORDS = ("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "hazel", "iris", "jade", "koala", "lotus")
 
 
@@ -34,23 +45,31 @@ class Command(BaseCommand):
     def handle(self, *, json: bool, page_origin: str, **options: Any) -> None:
         if settings.PUBLIC:
             raise CommandError("ALLOWED_HOSTS names a public host: demo accounts have no place there.")
-        with transaction.atomic():
-            for person in demo.PEOPLE:
-                self._person(person)
-            for program in demo.PROGRAMS:
-                self._program(program, page_origin)
+        try:
+            with transaction.atomic():
+                for person in demo.PEOPLE:
+                    self._person(person)
+                for program in demo.PROGRAMS:
+                    self._program(program, page_origin)
+        except IntegrityError as error:
+            raise CommandError(
+                "Somebody else has a login id of the demo's cast (portal/demo.py). Remove it there, or use a database "
+                "of the demo's own."
+            ) from error
         report = self._report()
         self.stdout.write(dumps(report) if json else self._words(report))
 
     def _person(self, person: demo.Person) -> None:
         user, made = User.objects.update_or_create(
-            username=person.login, defaults={**person.profile, "is_staff": bool(person.role)}
+            username=person.login, defaults={**AS_NEW, **person.profile, "is_staff": bool(person.role)}
         )
         if made or not user.check_password(password()):
             user.set_password(password())
             user.save(update_fields=["password"])
         user.groups.set(Group.objects.filter(name=person.role))
-        if person.colour and not user.avatar:
+        if not person.colour:
+            User.objects.filter(pk=user.pk).update(avatar="")
+        elif not is_kept(user.avatar):
             user.avatar.save(f"{person.login}.png", picture(person.login[0].upper(), person.colour))
         self._rows(user.login_ids, LoginId, person.login_ids)
         self._rows(user.contacts, Contact, person.contacts)
@@ -66,7 +85,12 @@ class Command(BaseCommand):
         sector, _ = Sector.objects.get_or_create(name=program.client_id)
         merchant, _ = Merchant.objects.update_or_create(
             client_id=program.client_id,
-            defaults={"name": program.merchant, "sector": sector, "notify_url": f"{origin}/notify"},
+            defaults={
+                "name": program.merchant,
+                "sector": sector,
+                "notify_url": f"{origin}/notify",
+                "status": Merchant.Status.ACTIVE,
+            },
         )
         public = keys.public_key_of(private_key(program.client_id))
         merchant.keys.update_or_create(version=1, defaults={"public_key": public, "retired_at": None})
@@ -79,9 +103,10 @@ class Command(BaseCommand):
                 "page_url": origin + program.page,
                 "privacy_policy_url": f"{origin}/privacy",
                 "status": program.status,
+                "features": all_features(),
             },
         )
-        if not row.logo:
+        if not is_kept(row.logo):
             row.logo.save(f"{program.app_id}.png", picture(program.name[0], program.colour))
         self._approvals(row, program)
 
@@ -140,6 +165,11 @@ def password() -> str:
 def private_key(client_id: str) -> str:
     """A demo merchant's private key, PKCS8 PEM, made at first use."""
     return keys.kept(DEMO_DIR / f"{client_id.lower()}.pem", keys.new_private_key)
+
+
+def is_kept(image: ImageFieldFile) -> bool:
+    """Whether the row names a picture and the file is there."""
+    return bool(image) and image.storage.exists(str(image.name))
 
 
 def picture(letter: str, colour: str) -> "ContentFile[bytes]":
