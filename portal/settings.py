@@ -4,6 +4,7 @@ Without ALLOWED_HOSTS the portal answers on this machine only, and makes its own
 With it, it is public: then it refuses to start with a missing or development secret, or with DEBUG on.
 """
 
+import warnings
 from datetime import timedelta
 from pathlib import Path
 
@@ -146,6 +147,7 @@ STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 # Finders serve a newcomer's checkout; a deployment runs collectstatic (README) and gets hashed, compressed files.
 WHITENOISE_USE_FINDERS = not STATIC_ROOT.is_dir()
+warnings.filterwarnings("ignore", "No directory at", UserWarning)  # whitenoise means that missing folder
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {

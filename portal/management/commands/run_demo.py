@@ -42,7 +42,8 @@ class Command(BaseCommand):
             call_command("seed_demo", page_origin=origin, verbosity=0, stdout=open(os.devnull, "w"))  # noqa: SIM115
         self._move_pages(origin)
         processes = [subprocess.Popen(command) for command in commands(port)]  # noqa: S603  (our own words)
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        for number in (signal.SIGTERM, signal.SIGINT):  # SIGINT too: a shell's background job starts with it ignored
+            signal.signal(number, signal.default_int_handler)
         try:
             self._wait_until_ready(port, processes)
             self.stdout.write(self._greeting(port))
