@@ -7,7 +7,7 @@ from threading import Event
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from django.db import InterfaceError, OperationalError, connection
 
 from authapi import notices
 
@@ -42,12 +42,11 @@ class Command(BaseCommand):
 
     def _look(self, stopped: Event) -> None:
         """One pass; a database that is away is waited for."""
-        close_old_connections()
         try:
             self._report(stopped)
         except (OperationalError, InterfaceError):
             logger.exception("the database cannot be reached")
-            connection.close()
+            connection.close()  # the next pass opens a new one
 
     def _report(self, stopped: Event | None = None) -> None:
         counts = notices.deliver_due(stopped)

@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ class Command(BaseCommand):
         if not User.objects.exists():
             call_command("seed_demo", page_origin=origin, verbosity=0, stdout=open(os.devnull, "w"))  # noqa: SIM115
         self._move_pages(origin)
-        processes = [subprocess.Popen(command) for command in commands(port)]  # noqa: S603  (our own words)
+        processes = [start(command) for command in commands(port)]
         for number in (signal.SIGTERM, signal.SIGINT):  # SIGINT too: a shell's background job starts with it ignored
             signal.signal(number, signal.default_int_handler)
         try:
@@ -119,13 +120,18 @@ def is_free(port: int) -> bool:
     return True
 
 
+def start(command: list[str]) -> subprocess.Popen[bytes]:
+    """In a session of its own: Ctrl-C reaches us alone, and each part is asked to end once, by us."""
+    return subprocess.Popen(command, start_new_session=True)  # noqa: S603  (our own words)
+
+
 def stop(processes: list[subprocess.Popen[bytes]]) -> None:
-    """Ask each to end, and make it after ten seconds."""
+    """Ask each to end; after ten seconds, and for whatever it left behind, do not ask."""
     for process in processes:
         if process.poll() is None:
             process.terminate()
     for process in processes:
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
