@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import condition
 from rest_framework.request import Request
 
-from authapi import audit, authorizations, callers, platform, results, serializers, tokens, userinfo
+from authapi import access_tokens, audit, authorizations, callers, platform, results, serializers, tokens, userinfo
 from authapi.container_api import ContainerView
 from authapi.merchant_api import MerchantView
 from portal import sheet
@@ -46,7 +46,7 @@ class InquiryUserInfo(MerchantView):
     params_class = serializers.AccessTokenParams
 
     def handle(self, params: dict[str, Any]) -> dict[str, Any]:
-        found, grant = tokens.use(params["access_token"], self.merchant, app_id=params.get("app_id", ""))
+        found, grant = access_tokens.use(params["access_token"], self.merchant, app_id=params.get("app_id", ""))
         user_id = self.merchant.sector.user_id(found.user.uuid.bytes)
         with results.about(user=found.user, app_id=found.mini_program.app_id, scopes=found.scopes):
             scopes = userinfo.effective(found.scopes, grant)
@@ -62,7 +62,7 @@ class CancelToken(MerchantView):
     params_class = serializers.AccessTokenParams
 
     def handle(self, params: dict[str, Any]) -> dict[str, Any]:
-        tokens.revoke(tokens.find(params["access_token"], self.merchant, app_id=params.get("app_id", "")))
+        tokens.revoke(access_tokens.find(params["access_token"], self.merchant, app_id=params.get("app_id", "")))
         return {}
 
 
@@ -72,11 +72,11 @@ class Query(MerchantView):
     params_class = serializers.AccessTokenParams
 
     def handle(self, params: dict[str, Any]) -> dict[str, Any]:
-        found = tokens.find(params["access_token"], self.merchant, app_id=params.get("app_id", ""))
+        found = access_tokens.find(params["access_token"], self.merchant, app_id=params.get("app_id", ""))
         return {
             "accessToken": params["access_token"],
             "accessTokenExpiryTime": serializers.moment(found.row.expires),
-            "tokenStatusType": tokens.status(found),
+            "tokenStatusType": access_tokens.status(found),
         }
 
 

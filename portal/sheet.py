@@ -80,7 +80,7 @@ def of(consent: PendingConsent) -> Sheet:
                 required=bool(approval and approval.required),
                 sensitive=scope.sensitive,
                 icon=scope.icon,
-                preview=tuple(previews.preview(consent.user, scope)),
+                preview=tuple(previews.if_readable(consent.user, scope)),
             )
         )
     return Sheet(consent, program, tuple(lines), tuple(labels(grant.scopes) if grant else ()))
