@@ -4,7 +4,7 @@
 const SCOPES = ['auth_base', 'USER_NICKNAME', 'USER_AVATAR', 'PLAINTEXT_MOBILE_PHONE'];
 const NAMES = { auth_base: 'User ID', USER_NICKNAME: 'Nickname', USER_AVATAR: 'Photo', PLAINTEXT_MOBILE_PHONE: 'Mobile number' };
 const REASONS = { 11: 'you said no', 10001: 'the super-app does not know it', 40006: 'Coffee may not ask for it', 3: 'something went wrong' };
-const ENDED = ['INVALID_ACCESS_TOKEN', 'TOKEN_CANCELED', 'EXPIRED_ACCESS_TOKEN', 'USER_STATUS_ERROR', 'ACCESS_DENIED'];
+const ENDED = ['INVALID_ACCESS_TOKEN', 'EXPIRED_ACCESS_TOKEN', 'USER_STATUS_ERROR', 'ACCESS_DENIED'];
 
 const $ = (selector) => document.querySelector(selector);
 

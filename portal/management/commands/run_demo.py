@@ -12,14 +12,15 @@ import urllib.request
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from portal import keys
+from portal import demo, keys
 from portal.management.commands.seed_demo import key_path, password
-from portal.models import MiniProgram, User
+from portal.models import Merchant, MiniProgram, User
 
 HOST = "127.0.0.1"
 START_SECONDS = 30
@@ -55,12 +56,13 @@ class Command(BaseCommand):
             stop(processes)
 
     def _move_pages(self, origin: str) -> None:
-        """The demo's pages follow the port; mini-programs that someone registered elsewhere stay."""
-        for program in MiniProgram.objects.filter(page_url__startswith=f"http://{HOST}:"):
-            program.page_url = origin + "/" + program.page_url.split("/", 3)[3]
-            program.save(update_fields=["page_url"])
-            program.merchant.notify_url = f"{origin}/notify"
-            program.merchant.save(update_fields=["notify_url"])
+        """The demo's own pages follow the port; a mini-program that was given a real address stays."""
+        for program in demo.PROGRAMS:
+            row = MiniProgram.objects.filter(client_id=program.app_id).first()
+            if row and urlsplit(row.page_url).hostname in ("127.0.0.1", "localhost"):
+                row.page_url, row.privacy_policy_url = origin + program.page, f"{origin}/privacy"
+                row.save(update_fields=["page_url", "privacy_policy_url"])
+                Merchant.objects.filter(pk=row.merchant_id).update(notify_url=f"{origin}/notify")
 
     def _wait_until_ready(self, port: int, processes: list[subprocess.Popen[bytes]]) -> None:
         deadline = time.monotonic() + START_SECONDS
