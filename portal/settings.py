@@ -28,6 +28,7 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[]) or LOOPBACK_HOSTS
 PUBLIC = not set(ALLOWED_HOSTS) <= {*LOOPBACK_HOSTS, "testserver"}
 DEBUG = env.bool("DEBUG", default=False)
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])  # addresses and networks in front of us, see wsgi.py
 
 
 def secret(name: str, development: str) -> str:
@@ -47,7 +48,8 @@ def secret(name: str, development: str) -> str:
 if PUBLIC and DEBUG:
     raise ImproperlyConfigured("DEBUG is on and ALLOWED_HOSTS names a public host. Turn DEBUG off.")
 
-VAR_DIR.mkdir(exist_ok=True)
+if not PUBLIC:
+    VAR_DIR.mkdir(parents=True, exist_ok=True)
 SECRET_KEY = secret("SECRET_KEY", "" if PUBLIC else keys.development_secret(VAR_DIR / "keys" / "secret_key"))
 if PUBLIC and len(SECRET_KEY) < 50:
     raise ImproperlyConfigured("SECRET_KEY is shorter than 50 characters.")
