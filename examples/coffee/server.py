@@ -127,7 +127,6 @@ class Sessions:
         return session_id
 
 
-
 class Coffee(ThreadingHTTPServer):
     def __init__(self, port: int, portal: Portal) -> None:
         super().__init__(("127.0.0.1", port), Handler)
