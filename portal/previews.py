@@ -41,7 +41,7 @@ def _one(value: str, keep: int = 3) -> list[str]:
 
 
 def _avatar(user: User) -> list[str]:
-    return [_("the one in your profile")] if user.avatar else []
+    return [_("your picture")] if user.avatar else []
 
 
 def _gender(user: User) -> list[str]:

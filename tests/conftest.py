@@ -14,6 +14,7 @@ from django.test import Client
 from authapi.models import ErrorAudit
 from portal.models import Address, Contact, LoginId, Merchant, MiniProgram, ScopeApproval, Sector, User
 from portal.scopes import BUILT_IN
+from tests.browsers import chromium, demo, page  # noqa: F401  (fixtures)
 from tests.merchants import MerchantServer, public_pem
 
 PASSWORD = "correct horse battery staple"

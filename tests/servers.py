@@ -142,21 +142,10 @@ class PortalServer:
 
     def signed_in(self, login: str) -> requests.Session:
         """A session of this demo person, with its CSRF token as a header; the same one each time."""
-        if login in self.sessions:
-            return self.sessions[login]
-        password = next(row["password"] for row in self.demo["users"] if row["login"] == login)
-        http = requests.Session()
-        http.cookies["csrftoken"] = "x" * 32
-        answer = http.post(
-            f"{self.base_url}/accounts/login/",
-            {"username": login, "password": password, "csrfmiddlewaretoken": "x" * 32},
-            allow_redirects=False,
-            timeout=10,
-        )
-        assert answer.status_code == 302, answer.text
-        http.headers["X-CSRFToken"] = [c.value for c in http.cookies if c.name == "csrftoken"][-1] or ""
-        self.sessions[login] = http
-        return http
+        if login not in self.sessions:
+            password = next(row["password"] for row in self.demo["users"] if row["login"] == login)
+            self.sessions[login] = sign_in(self.base_url, login, password)
+        return self.sessions[login]
 
     def code(self, login: str, app_id: str, scopes: list[str]) -> str:
         """An auth code for these scopes, consenting to whatever is asked."""
@@ -168,6 +157,17 @@ class PortalServer:
             asked = [line["scope"] for line in http.get(url.removesuffix("/decision"), timeout=10).json()["scopes"]]
             answer = http.post(url, json={"grantedScopes": asked}, timeout=10).json()
         return str(answer["authCode"])
+
+
+def sign_in(base_url: str, login: str, password: str) -> requests.Session:
+    """A session that has filled in the sign-in form, with its CSRF token as a header."""
+    http = requests.Session()
+    http.cookies["csrftoken"] = "x" * 32
+    form = {"username": login, "password": password, "csrfmiddlewaretoken": "x" * 32}
+    answer = http.post(f"{base_url}/accounts/login/", form, allow_redirects=False, timeout=10)
+    assert answer.status_code == 302, answer.text
+    http.headers["X-CSRFToken"] = [c.value for c in http.cookies if c.name == "csrftoken"][-1] or ""
+    return http
 
 
 @contextmanager

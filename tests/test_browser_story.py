@@ -1,102 +1,16 @@
 """The story of the README in Chromium, against what `make run` starts; each page leaves a picture to look at."""
 
-import os
 import re
-import sqlite3
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
-from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests import servers
-from tests.machine import need
+from tests.browsers import Demo, sheet
 
 pytestmark = [pytest.mark.browser, pytest.mark.process]
 ARTEFACTS = servers.ROOT / "test-artefacts"
-FLAGS = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
-
-
-class Demo:
-    """`make run`'s command on free ports, with data of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.var = folder / "var"
-        self.port = free_pair()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.environment = {**os.environ, "VAR_DIR": str(self.var)}
-        self.environment.pop("DATABASE_URL", None)
-        command = [sys.executable, "manage.py", "run_demo", "--port", str(self.port)]
-        self.log = folder / "log"
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(command, cwd=servers.ROOT, env=self.environment, stdout=log, stderr=log)
-        self.wait()
-        self.password = (self.var / "demo" / "password").read_text()
-
-    def wait(self) -> None:
-        for _attempt in range(600):
-            try:
-                if requests.get(f"{self.url}/readyz", timeout=2).ok and requests.get(self.merchant, timeout=2).ok:
-                    return
-            except requests.ConnectionError:
-                assert self.process.poll() is None, self.log.read_text()
-                time.sleep(0.1)
-        raise AssertionError(self.log.read_text())
-
-    @property
-    def merchant(self) -> str:
-        return f"http://127.0.0.1:{self.port + 1}/"
-
-    def refusals(self, app_id: str) -> list[str]:
-        """The codes in the error audit for this mini-program, oldest first."""
-        with closing(sqlite3.connect(self.var / "portal.sqlite3")) as database:
-            statement = "SELECT code FROM authapi_erroraudit WHERE app_id = ? ORDER BY id"
-            return [row[0] for row in database.execute(statement, [app_id])]
-
-
-def free_pair() -> int:
-    """Two neighbouring ports nobody listens on."""
-    from portal.management.commands.run_demo import is_free
-
-    while True:
-        port = servers.free_port()
-        if port < 65000 and is_free(port) and is_free(port + 1):
-            return port
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    running = Demo(tmp_path_factory.mktemp("demo"))
-    yield running
-    running.process.terminate()
-    assert running.process.wait(15) == 0, running.log.read_text()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    program = need("chromium", "chromium-browser", "google-chrome", package="chromium")
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=program, args=FLAGS.split())
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A phone's window; anything the console calls an error fails the test."""
-    context = browser.new_context(viewport={"width": 360, "height": 740}, locale="en-GB")
-    context.set_default_timeout(10_000)
-    page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda message: errors.append(message.text) if "Content Security" in message.text else None)
-    yield page
-    context.close()
-    assert not errors
 
 
 def picture(page: Page, name: str) -> None:
@@ -124,11 +38,6 @@ def sign_in(page: Page, demo: Demo, login: str, path: str = "/") -> None:
 def coffee(page: Page) -> Any:
     """Coffee's page, inside the container."""
     return page.frame_locator("#mini-program")
-
-
-def sheet(page: Page) -> Any:
-    page.locator("#sheet.is-loaded").wait_for()
-    return page.frame_locator("#sheet iframe")
 
 
 def test_the_story(page: Page, demo: Demo) -> None:
@@ -174,7 +83,7 @@ def test_the_story(page: Page, demo: Demo) -> None:
     picture(page, "profile")
 
 
-def test_an_operator_finds_the_refusal_and_revokes_a_grant(page: Page, browser: Browser, demo: Demo) -> None:
+def test_an_operator_finds_the_refusal_and_revokes_a_grant(page: Page, chromium: Browser, demo: Demo) -> None:
     sign_in(page, demo, "bob", "/mini/coffee/")
     coffee(page).locator("#sign-in").click()
     asked = sheet(page)
@@ -182,7 +91,7 @@ def test_an_operator_finds_the_refusal_and_revokes_a_grant(page: Page, browser: 
     asked.get_by_role("button", name="Allow", exact=True).click()
     expect(coffee(page).locator("#greeting")).to_contain_text("Bob")
 
-    olga = browser.new_page(viewport={"width": 1280, "height": 800})
+    olga = chromium.new_page(viewport={"width": 1280, "height": 800})
     olga.goto(f"{demo.url}/admin/")
     olga.locator("[name=username]").fill("olga")
     olga.locator("[name=password]").fill(demo.password)
@@ -207,58 +116,8 @@ def test_an_operator_finds_the_refusal_and_revokes_a_grant(page: Page, browser: 
     olga.close()
 
 
-@pytest.mark.wire("1 error 11")
-def test_closing_or_refusing_the_sheet_is_error_11(page: Page, demo: Demo) -> None:
-    sign_in(page, demo, "alice", "/mini/coffee/")
-    for close in ("escape", "refuse"):
-        coffee(page).locator("#sign-in").click()
-        asked = sheet(page)
-        if close == "escape":
-            page.keyboard.press("Escape")
-        else:
-            asked.get_by_role("button", name="Don't allow").click()
-        page.locator("#sheet").wait_for(state="hidden")
-        expect(coffee(page).locator("#message")).to_be_visible()
-    assert demo.refusals("coffee")[-2:] == ["11", "11"]
-
-
-@pytest.mark.wire("1 error 10")
-def test_a_network_failure_is_error_10(page: Page, demo: Demo) -> None:
-    sign_in(page, demo, "alice", "/mini/cafe/")
-
-    def cut(route: Route) -> None:
-        route.abort()
-
-    page.route("**/v1/authorizations/getAuthCode", cut)
-    coffee(page).locator("#call").click()
-    expect(coffee(page).locator("#out")).to_contain_text('"error": 10')
-    expect(coffee(page).locator("#out")).to_contain_text("Empty data")
-    # The container told the server of what the server never saw.
-    page.wait_for_timeout(300)
-    assert demo.refusals("cafe")[-1] == "10"
-
-
 def test_the_published_sample_runs_unmodified(page: Page, demo: Demo) -> None:
     sign_in(page, demo, "alice", "/mini/coffee2/")
     coffee(page).locator("#call").click()
     expect(coffee(page).locator("#out")).to_contain_text('"authCode"')
     expect(coffee(page).locator("dialog")).to_be_visible()
-
-
-def test_null_scopes_mean_auth_base(page: Page, demo: Demo) -> None:
-    sign_in(page, demo, "alice", "/mini/cafe/")
-    coffee(page).locator("#call").click()
-    expect(coffee(page).locator("#out")).to_contain_text(re.compile(r'"authSuccessScopes": \[\s*"auth_base"\s*\]'))
-
-
-@pytest.mark.trust(18)
-def test_messages_of_other_origins_are_not_answered(page: Page, demo: Demo) -> None:
-    sign_in(page, demo, "alice", "/mini/coffee/")
-    coffee(page).locator("#sign-in").wait_for()
-    calls: list[str] = []
-    page.on("request", lambda request: calls.append(request.url))
-    page.evaluate(
-        "window.postMessage({type: 'portal.call', id: '1', name: 'getAuthCode', args: {scopes: ['auth_base']}}, '*')"
-    )
-    page.wait_for_timeout(500)
-    assert not [url for url in calls if "getAuthCode" in url]

@@ -232,7 +232,7 @@ SCOPES: dict[str, tuple[bool, list[str], dict[str, Any]]] = {
     "USER_ID": (True, [], {}),
     "auth_user": (
         False,
-        ["Al•••", "Ali•••", "picture", "Female", "12 March •••", "Philippines", *LOGINS_SHOWN],
+        ["Al•••", "Ali•••", "your picture", "Female", "12 March •••", "Philippines", *LOGINS_SHOWN],
         {**PROFILE, "status": "ACTIVE", "avatar": PICTURE, "loginIdInfos": MASKED_LOGINS},
     ),
     "SEND_MESSAGE": (False, [], {}),
@@ -265,7 +265,7 @@ SCOPES: dict[str, tuple[bool, list[str], dict[str, Any]]] = {
             ]
         },
     ),
-    "USER_AVATAR": (False, ["picture"], {"avatar": PICTURE}),
+    "USER_AVATAR": (False, ["your picture"], {"avatar": PICTURE}),
     "USER_GENDER": (False, ["Female"], {"gender": "F"}),
     "USER_BIRTHDAY": (False, ["12 March •••"], {"birthDate": "1994-03-12"}),
     "USER_NATIONALITY": (False, ["Philippines"], {"nationality": "PH"}),
