@@ -4,18 +4,20 @@ Shop may ask for everything, Cafe for little; they belong to different merchants
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from typing import Any
 
 import pytest
 from django.conf import settings
 from django.test import Client
+from pytest_django.plugin import blocking_manager_key
 
 from authapi.models import ErrorAudit
 from portal.models import Address, Contact, LoginId, Merchant, MiniProgram, ScopeApproval, Sector, User
 from portal.scopes import BUILT_IN
 from tests.browsers import chromium, demo, page  # noqa: F401  (fixtures)
 from tests.merchants import MerchantServer, public_pem
+from tests.operators import restore_roles
 
 PASSWORD = "correct horse battery staple"
 EVERY_SCOPE = [scope.name for scope in BUILT_IN]
@@ -28,6 +30,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out = [item for item in items if item.get_closest_marker("postgres")]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
+    """After a transactional test the tables are empty: bring the operators' roles back for the next test."""
+    outcome = yield
+    marker = item.get_closest_marker("django_db")
+    if nextitem and marker and marker.kwargs.get("transaction"):
+        with item.config.stash[blocking_manager_key].unblock():
+            restore_roles()
+    return outcome
 
 
 @pytest.fixture(autouse=True)

@@ -1,15 +1,25 @@
 """Operators as the tests play them: someone in a role, at the console."""
 
+from importlib import import_module
 from typing import Any
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
 
 from portal.models import ConsentDecision, Merchant, MerchantKey, MerchantNotice, MiniProgram, ScopeApproval, User
 from portal.models import MiniProgramGrant as Grant
 
 ROLES = ("auditor", "support", "manager")
+
+
+def restore_roles() -> None:
+    """Make the groups again as the migration did: a transactional test leaves an empty database behind."""
+    migration = import_module("portal.migrations.0002_roles")
+    state = MigrationExecutor(connection).loader.project_state(("portal", "0002_roles"))
+    migration.make_roles(state.apps, connection.schema_editor())
 
 
 def in_role(role: str) -> User:

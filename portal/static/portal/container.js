@@ -46,6 +46,7 @@
         return failure(3, 'Unknown error: the user is not signed in');
       }
       if (response.status === 403) return failure(3, 'Unknown error: the portal refused the request');
+      if (response.status === 500) return report(failure(3, 'Unknown error'), scopes);
       const answer = await response.json();
       if (answer.error == null && !answer.authCode) return report(failure(10, 'Empty data'), scopes);
       return { ...answer, clockAhead: clockAhead(response) };
