@@ -37,7 +37,7 @@ lock: setup-dev
 	$(LOCK) requirements-dev.in -o requirements-dev.lock
 
 clean:
-	rm -rf .venv .venv-sdk tests/typings/node_modules staticfiles test-artefacts
+	rm -rf .venv .venv-sdk tests/typings/node_modules test-artefacts
 
 .venv/runtime: requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")'

@@ -146,16 +146,16 @@ SESSION_ENGINE = f"django.contrib.sessions.backends.{'cached_db' if 'redis' in e
 MEDIA_ROOT = VAR_DIR / "media"
 MEDIA_URL = "/media/"
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
-# Finders serve a newcomer's checkout; a deployment runs collectstatic (README) and gets hashed, compressed files.
-WHITENOISE_USE_FINDERS = not STATIC_ROOT.is_dir()
-warnings.filterwarnings("ignore", "No directory at", UserWarning)  # whitenoise means that missing folder
+STATIC_ROOT = VAR_DIR / "static"
+# This machine serves files as they stand in the checkout; a public host what collectstatic hashed and compressed.
+WHITENOISE_USE_FINDERS = not PUBLIC
+warnings.filterwarnings("ignore", "No directory at", UserWarning)  # whitenoise means STATIC_ROOT, see above
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
-        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
-        if WHITENOISE_USE_FINDERS
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if PUBLIC
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },
 }
 # 64 kB for a body (wire.md 3 says clear errors, the issue says 64 kB); uploads are counted apart, by the form.
