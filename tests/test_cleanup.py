@@ -11,15 +11,13 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from oauth2_provider.models import get_access_token_model, get_refresh_token_model
+from oauth2_provider.models import AccessToken, RefreshToken
 
 from authapi.models import AuthCode, ErrorAudit
 from portal.models import ConsentDecision, MerchantNotice, MiniProgram, MiniProgramGrant, PendingConsent, User
 from tests.conftest import Container
 from tests.merchants import MerchantServer
 
-AccessToken = get_access_token_model()
-RefreshToken = get_refresh_token_model()
 RETENTION = timedelta(days=30)
 IDLE = timedelta(days=30)
 ABSOLUTE = timedelta(days=180)

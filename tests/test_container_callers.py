@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.utils import timezone
-from oauth2_provider.models import get_access_token_model
+from oauth2_provider.models import AccessToken
 
 from authapi.codes import digest
 from authapi.models import AuthCode, ErrorAudit
@@ -24,7 +24,7 @@ def bearer(user: User, **fields: Any) -> str:
     """A token of the super-app's own native client."""
     token = f"first-party-token-of-{user.username}"
     row = {"scope": "container", "application": None, "expires": timezone.now() + timedelta(hours=1), **fields}
-    get_access_token_model().objects.create(user=user, token="", token_checksum=digest(token), **row)
+    AccessToken.objects.create(user=user, token="", token_checksum=digest(token), **row)
     return token
 
 
@@ -97,11 +97,11 @@ def test_any_other_bearer_token_is_401(
     if kind == "merchant's":
         token = shop_server.exchange(alices.code("shop", ["auth_base"]))["accessToken"]
     elif kind == "expired":
-        get_access_token_model().objects.update(expires=timezone.now())
+        AccessToken.objects.update(expires=timezone.now())
     elif kind == "other scope":
-        get_access_token_model().objects.update(scope="read container")
+        AccessToken.objects.update(scope="read container")
     elif kind == "no person":
-        get_access_token_model().objects.update(user=None)
+        AccessToken.objects.update(user=None)
     elif kind == "closed":
         User.objects.update(is_active=False)
     else:

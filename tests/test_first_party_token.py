@@ -9,12 +9,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
-from oauth2_provider.models import get_access_token_model
+from oauth2_provider.models import AccessToken
 
 from portal.models import MiniProgram, User
 from tests.merchants import MerchantServer
-
-AccessToken = get_access_token_model()
 
 
 def issue(login: str, **options: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.db import connection, connections
 from django.utils import timezone
-from oauth2_provider.models import get_access_token_model, get_refresh_token_model
+from oauth2_provider.models import AccessToken, RefreshToken
 
 from portal.models import MiniProgram, MiniProgramGrant, User
 from tests.conftest import Container
@@ -36,8 +36,8 @@ def at_once(callers: int, call: Callable[[], Any]) -> list[Any]:
 
 
 def live_tokens() -> tuple[int, int]:
-    access = get_access_token_model().objects.filter(expires__gt=timezone.now()).count()
-    return access, get_refresh_token_model().objects.filter(revoked=None).count()
+    access = AccessToken.objects.filter(expires__gt=timezone.now()).count()
+    return access, RefreshToken.objects.filter(revoked=None).count()
 
 
 @pytest.mark.trust(1)
@@ -49,7 +49,7 @@ def test_one_of_many_exchanges_of_a_code_gets_tokens(alices: Container, shop_ser
         assert codes == {"SUCCESS": 1, "USED_AUTHCODE": CALLERS - 1}
         # The second use revoked what the first one got (trust 2), and nothing else was issued.
         assert live_tokens() == (0, 0)
-    assert get_access_token_model().objects.count() == ROUNDS
+    assert AccessToken.objects.count() == ROUNDS
 
 
 @pytest.mark.trust(3)
@@ -60,7 +60,7 @@ def test_one_of_many_refreshes_wins_and_the_family_is_revoked(alices: Container,
         codes = Counter(answer["result"]["resultCode"] for answer in answers)
         assert codes == {"SUCCESS": 1, "USED_REFRESH_TOKEN": CALLERS - 1}
         assert live_tokens() == (0, 0)
-        assert get_refresh_token_model().objects.count() == 2 * (number + 1)
+        assert RefreshToken.objects.count() == 2 * (number + 1)
 
 
 def test_a_withdrawal_during_exchanges_leaves_no_live_token(

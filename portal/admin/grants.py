@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from oauth2_provider.models import get_access_token_model, get_refresh_token_model
+from oauth2_provider.models import AccessToken, RefreshToken
 
 from portal import scopes
 from portal.admin.filters import AppIdFilter
@@ -113,9 +113,9 @@ class MiniProgramGrantAdmin(ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("tokens alive"))
     def alive(self, grant: MiniProgramGrant) -> str:
         now, pair = timezone.now(), {"user": grant.user_id, "application": grant.mini_program_id}
-        access = get_access_token_model().objects.filter(**pair, expires__gt=now).count()
+        access = AccessToken.objects.filter(**pair, expires__gt=now).count()
         youngest = now - settings.REFRESH_TOKEN_IDLE_LIFETIME
-        refresh = get_refresh_token_model().objects.filter(**pair, revoked=None, created__gt=youngest).count()
+        refresh = RefreshToken.objects.filter(**pair, revoked=None, created__gt=youngest).count()
         return _("%(access)d access, %(refresh)d refresh") % {"access": access, "refresh": refresh}
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:

@@ -12,13 +12,11 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
-from oauth2_provider.models import get_access_token_model, get_refresh_token_model
+from oauth2_provider.models import AccessToken, RefreshToken
 
 from authapi.models import AuthCode
 from portal.models import MiniProgramGrant, PendingConsent
 
-AccessToken = get_access_token_model()
-RefreshToken = get_refresh_token_model()
 CONSENT_RETENTION = timedelta(days=1)
 
 

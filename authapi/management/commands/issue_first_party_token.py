@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
-from oauth2_provider.models import get_access_token_model
+from oauth2_provider.models import AccessToken
 
 from authapi import codes
 from authapi.container_api import FIRST_PARTY_SCOPE
@@ -35,7 +35,7 @@ class Command(BaseCommand):
         if not user.is_active:
             raise CommandError(f"--login: the account {login!r} is deactivated.")
         token = secrets.token_urlsafe(32)
-        get_access_token_model().objects.create(
+        AccessToken.objects.create(
             user=user,
             application=None,
             token="",
