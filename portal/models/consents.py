@@ -45,7 +45,9 @@ class PendingConsent(models.Model):
 
     id = models.CharField(max_length=32, primary_key=True, default=new_consent_id, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="pending_consents")
-    mini_program = models.ForeignKey(MiniProgram, on_delete=models.CASCADE, related_name="pending_consents")
+    mini_program = models.ForeignKey(
+        MiniProgram, on_delete=models.CASCADE, related_name="pending_consents", verbose_name=_("mini-program")
+    )
     scopes = models.JSONField(help_text=_("Every scope of the call, in the order asked."))
     asked = models.JSONField(help_text=_("Those of them the sheet puts to the user."))
     # {scope: code of wire.md 1} for the scopes that failed before the user was asked.

@@ -40,7 +40,9 @@ class MiniProgramGrant(models.Model):
 
     id = models.CharField(max_length=32, primary_key=True, default=new_grant_id, editable=False)
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="grants")
-    mini_program = models.ForeignKey(MiniProgram, on_delete=models.PROTECT, related_name="grants")
+    mini_program = models.ForeignKey(
+        MiniProgram, on_delete=models.PROTECT, related_name="grants", verbose_name=_("mini-program")
+    )
     # {scope: since, ISO-8601}; PostgreSQL keeps no order of keys.
     scopes = models.JSONField(default=dict)
     since = models.DateTimeField(_("since"), default=timezone.now)

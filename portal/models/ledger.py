@@ -49,7 +49,9 @@ class ConsentDecision(models.Model):
     at = models.DateTimeField(_("when"), auto_now_add=True)
     act = models.CharField(_("act"), max_length=16, choices=Act)
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="consent_decisions")
-    mini_program = models.ForeignKey(MiniProgram, on_delete=models.PROTECT, related_name="+")
+    mini_program = models.ForeignKey(
+        MiniProgram, on_delete=models.PROTECT, related_name="+", verbose_name=_("mini-program")
+    )
     # Empty for a refusal that left no grant.
     grant = models.ForeignKey("portal.MiniProgramGrant", on_delete=models.PROTECT, null=True, related_name="decisions")
     # Who did it: the user, an operator, or nobody (time ran out).

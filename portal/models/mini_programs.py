@@ -100,7 +100,9 @@ class ScopeApproval(models.Model):
         APPROVED = "APPROVED", _("Approved")
         REFUSED = "REFUSED", _("Refused")
 
-    mini_program = models.ForeignKey(MiniProgram, on_delete=models.CASCADE, related_name="scope_approvals")
+    mini_program = models.ForeignKey(
+        MiniProgram, on_delete=models.CASCADE, related_name="scope_approvals", verbose_name=_("mini-program")
+    )
     scope = models.CharField(_("scope"), max_length=64)
     purpose = models.CharField(
         _("purpose"), max_length=200, blank=True, help_text=_("What the user reads: why it is asked.")
