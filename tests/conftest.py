@@ -15,7 +15,7 @@ from pytest_django.plugin import blocking_manager_key
 from authapi.models import ErrorAudit
 from portal.models import Address, Contact, LoginId, Merchant, MiniProgram, ScopeApproval, Sector, User
 from portal.scopes import BUILT_IN
-from tests.browsers import chromium, demo, page  # noqa: F401  (fixtures)
+from tests.browsers import chromium, demo, page, running_demo  # noqa: F401  (fixtures)
 from tests.merchants import MerchantServer, public_pem
 from tests.operators import restore_roles
 
