@@ -176,5 +176,6 @@ def ask(frame: Frame, *scopes: str) -> None:
 
 
 def outcome(frame: Frame) -> Any:
-    """What became of `ask`."""
-    return frame.evaluate("outcome")
+    """What became of `ask`, within ten seconds."""
+    late = "new Promise((yes) => setTimeout(yes, 10000, 'nothing for ten seconds'))"
+    return frame.evaluate(f"Promise.race([outcome, {late}])")
