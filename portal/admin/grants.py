@@ -102,7 +102,7 @@ class MiniProgramGrantAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("may see and do"))
     def what(self, grant: MiniProgramGrant) -> str:
-        return ", ".join(grant.scopes)
+        return ", ".join(grant.names)
 
     @admin.display(description=gettext_lazy("state"))
     def state(self, grant: MiniProgramGrant) -> str:
@@ -133,7 +133,7 @@ class MiniProgramGrantAdmin(ReadOnlyAdmin):
         return row.ended_at is None
 
     def described(self, action: str, row: MiniProgramGrant) -> list[str]:
-        return [f"{row.mini_program} – {row.user}", ", ".join(row.scopes)]
+        return [f"{row.mini_program} – {row.user}", ", ".join(row.names)]
 
     @admin.action(permissions=["revoke"], description=gettext_lazy("Revoke"))
     def revoke(self, request: HttpRequest, rows: QuerySet[MiniProgramGrant]) -> HttpResponse | None:
@@ -164,7 +164,7 @@ def _lines(grant: MiniProgramGrant) -> list[dict[str, Any]]:
     known = scopes.catalogue()
     return [
         {"name": name, "label": known[name].label if name in known else "", "since": grant.since_of(name)}
-        for name in grant.scopes
+        for name in grant.names
     ]
 
 
