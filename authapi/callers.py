@@ -29,11 +29,11 @@ class SignedCall:
 def authenticate(call: SignedCall) -> Merchant:
     """The merchant who signed this call. Raises ParamIllegal, InvalidClient, KeyNotFound, InvalidSignature.
 
-    Two statements. The merchant may be disabled: what that means, the endpoint says.
+    One statement. The merchant may be disabled: what that means, the endpoint says.
     """
     _check_present(call)
-    merchant = Merchant.objects.select_related("sector").filter(client_id=call.client_id).first()
-    if merchant is None:
+    keys = list(MerchantKey.objects.select_related("merchant__sector").filter(merchant__client_id=call.client_id))
+    if not keys and not Merchant.objects.filter(client_id=call.client_id).exists():
         raise results.InvalidClient(reason=f"no merchant has the Client-Id {call.client_id}")
     _check_time(call.time)
     try:
@@ -42,9 +42,10 @@ def authenticate(call: SignedCall) -> Merchant:
         raise results.InvalidSignature(f"Signature: {error}.") from error
     if header.algorithm.upper() != signing.ALGORITHM:
         raise results.InvalidSignature("Signature: algorithm must be RSA256.")
-    if not signing.verify(_key(merchant, header.key_version), call.string_to_sign(), header.signature):
+    key = _active(keys, header.key_version)
+    if not signing.verify(_readable(key), call.string_to_sign(), header.signature):
         raise results.InvalidSignature(reason=f"keyVersion {header.key_version} does not verify the request")
-    return merchant
+    return key.merchant
 
 
 def _check_present(call: SignedCall) -> None:
@@ -69,13 +70,17 @@ def _check_time(text: str) -> None:
         )
 
 
-def _key(merchant: Merchant, version: int) -> RSAPublicKey:
-    """The key that was active under this version; retired and unknown ones look the same."""
-    rows = MerchantKey.objects.filter(merchant=merchant, version=version)
-    row = next((row for row in rows if row.retired_at is None or row.retired_at > timezone.now()), None)
-    if row is None:
-        raise results.KeyNotFound(f"There is no active key of this Client-Id with keyVersion={version}.")
+def _active(keys: list[MerchantKey], version: int) -> MerchantKey:
+    """The key with this version; retired and unknown ones look the same."""
+    now = timezone.now()
+    for key in keys:
+        if key.version == version and (key.retired_at is None or key.retired_at > now):
+            return key
+    raise results.KeyNotFound(f"There is no active key of this Client-Id with keyVersion={version}.")
+
+
+def _readable(key: MerchantKey) -> RSAPublicKey:
     try:
-        return rsa_public_key(row.public_key)
+        return rsa_public_key(key.public_key)
     except ValueError as error:
-        raise results.InvalidSignature(f"The key with keyVersion={version} cannot be used: {error}") from error
+        raise results.InvalidSignature(f"The key with keyVersion={key.version} cannot be used: {error}") from error

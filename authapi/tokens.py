@@ -119,18 +119,24 @@ def _find_refresh(token: str, merchant: Merchant) -> RefreshToken:
 @transaction.atomic
 def _rotate(row: RefreshToken) -> TokenPair:
     """Claim the refresh token, then issue. Rivals, and a withdrawal, wait at the grant's lock."""
+    if row.revoked:
+        raise _dead(row)
     grant = _lock_grant(row.user_id, row.application_id)
-    if not RefreshToken.objects.filter(pk=row.pk, revoked=None).exists():
-        if AccessToken.objects.filter(source_refresh_token=row).exists():
-            raise results.UsedRefreshToken(reason=f"refresh token #{row.pk} was rotated before")
-        raise results.InvalidRefreshToken(reason=f"refresh token #{row.pk} was revoked")
     if timezone.now() >= refresh_expires(row):
         raise results.ExpiredRefreshToken(reason=f"refresh token #{row.pk} expired")
     check_usable(row.application, row.user)
     if grant is None or row.access_token is None:
         raise results.InvalidRefreshToken(reason=f"there is no live grant behind refresh token #{row.pk}")
-    _kill(RefreshToken.objects.filter(pk=row.pk))
+    if not _kill(RefreshToken.objects.filter(pk=row.pk)):  # a rival was first, or a withdrawal
+        raise _dead(row)
     return _issue(grant, row.application, row.user, row.access_token.scope, row.token_family, source=row)
+
+
+def _dead(row: RefreshToken) -> results.MerchantRefusal:
+    """Used, when a pair came of it; otherwise it was cancelled or withdrawn."""
+    if AccessToken.objects.filter(source_refresh_token=row).exists():
+        return results.UsedRefreshToken(reason=f"refresh token #{row.pk} was rotated before")
+    return results.InvalidRefreshToken(reason=f"refresh token #{row.pk} was revoked")
 
 
 def _lock_grant(user_id: int, mini_program_id: int) -> MiniProgramGrant | None:

@@ -646,7 +646,7 @@ def test_an_exchange_and_a_refresh_stay_cheap(
     code: str, shop_server: MerchantServer, django_assert_max_num_queries: Any
 ) -> None:
     """Among them 2 and 4 for savepoints, which stand for BEGIN and COMMIT inside a test's transaction."""
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(8):
         pair = shop_server.exchange(code)
-    with django_assert_max_num_queries(13):
+    with django_assert_max_num_queries(11):
         shop_server.refresh(pair["refreshToken"])

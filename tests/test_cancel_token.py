@@ -166,7 +166,7 @@ def test_whoever_asks_the_toolkit_sees_dead_tokens_too(pair: dict[str, Any], sho
 def test_a_cancellation_costs_few_queries(
     pair: dict[str, Any], shop_server: MerchantServer, django_assert_max_num_queries: Any
 ) -> None:
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(6):
         shop_server.post(CANCEL, accessToken=pair["accessToken"])
-    with django_assert_max_num_queries(3):
+    with django_assert_max_num_queries(2):
         shop_server.post(CANCEL, accessToken=pair["accessToken"])
