@@ -19,7 +19,7 @@ import requests
 from playwright.sync_api import Browser, Frame, FrameLocator, Page, sync_playwright
 
 from tests import servers
-from tests.machine import need
+from tests.machine import CHROMIUM, need
 
 FLAGS = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
 
@@ -118,7 +118,7 @@ def demo(running_demo: Demo) -> Demo:
 # Not for the whole run: Playwright's event loop would make Django's ORM refuse to work in the tests that follow.
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    program = need("chromium", "chromium-browser", "google-chrome", package="chromium")
+    program = need(*CHROMIUM, package="chromium")
     with sync_playwright() as playwright:
         yield playwright.chromium.launch(executable_path=program, args=FLAGS.split())
 

@@ -15,6 +15,7 @@ from pytest_django.plugin import blocking_manager_key
 from authapi.models import ErrorAudit
 from portal.models import Address, Contact, LoginId, Merchant, MiniProgram, ScopeApproval, Sector, User
 from portal.scopes import BUILT_IN
+from tests import machine
 from tests.browsers import chromium, demo, page, running_demo  # noqa: F401  (fixtures)
 from tests.merchants import MerchantServer, public_pem
 from tests.operators import restore_roles
@@ -25,11 +26,17 @@ EVERY_SCOPE = [scope.name for scope in BUILT_IN]
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Races need PostgreSQL's rows and locks: on SQLite they are left to `pytest -p tests.postgres`."""
-    if settings.DATABASES["default"]["ENGINE"].endswith("postgresql"):
-        return
-    left_out = [item for item in items if item.get_closest_marker("postgres")]
+    unfit = set() if settings.DATABASES["default"]["ENGINE"].endswith("postgresql") else {"postgres"}
+    if machine.lacks_chromium():
+        unfit.add("browser")
+    left_out = [item for item in items if any(item.get_closest_marker(name) for name in unfit)]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if machine.lacks_chromium():
+        terminalreporter.write_line(machine.CHROMIUM_ADVICE, yellow=True)
 
 
 @pytest.hookimpl(wrapper=True)

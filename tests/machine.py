@@ -6,6 +6,14 @@ import shutil
 
 import pytest
 
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM_ADVICE = "Chromium is not installed, so the tests in a browser were skipped: apt-get install chromium"
+
+
+def lacks_chromium() -> bool:
+    """Whether the tests in a browser are left out as a whole; under CI they run, and fail."""
+    return not os.environ.get("CI") and not any(map(shutil.which, CHROMIUM))
+
 
 def need(*programs: str, package: str) -> str:
     """The path of the first of these programs that is installed."""

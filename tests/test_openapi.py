@@ -20,7 +20,7 @@ from authapi.urls import MERCHANT_API
 from portal.models import MiniProgram, User
 from tests import servers
 from tests.conftest import Container
-from tests.machine import need
+from tests.machine import CHROMIUM, need
 from tests.merchants import MerchantServer
 
 Json = dict[str, Any]
@@ -260,7 +260,7 @@ def test_the_docs_need_no_file_of_another_host() -> None:
 @pytest.mark.browser
 @pytest.mark.process
 def test_the_docs_render_in_a_browser_without_a_complaint(tmp_path: Path) -> None:
-    program = need("chromium", "chromium-browser", "google-chrome", package="chromium")
+    program = need(*CHROMIUM, package="chromium")
     complaints: list[str] = []
     hosts: set[str] = set()
     with servers.running(tmp_path) as portal, sync_playwright() as playwright:
