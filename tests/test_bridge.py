@@ -157,6 +157,17 @@ def test_a_failure_names_the_scopes_that_failed_and_has_no_code(cafe_page: Frame
     assert demo.refusals("cafe")[-1] == "2"
 
 
+@pytest.mark.wire("1 success / fail / complete")
+def test_the_page_itself_hears_what_its_callback_threw(cafe_page: Frame) -> None:
+    heard = cafe_page.evaluate(
+        """() => new Promise((resolve) => {
+          window.onerror = (text) => { resolve(text); return true; };
+          my.getAuthCode({ success: () => { throw new Error('spilt milk'); } });
+        })"""
+    )
+    assert "spilt milk" in heard
+
+
 # ---- no container ------------------------------------------------------------------------------------------
 
 
