@@ -55,7 +55,7 @@ def request(user: User, app_id: str, names: Sequence[str] | None) -> Outcome:
         raise results.UnknownError("None of the scopes could be decided.", error_scopes=call.errors)
     grant = call.grant
     if grant is None or not grant.covers(call.allowed):
-        grant = MiniProgramGrant.give(user, program, call.allowed)
+        grant = MiniProgramGrant.give(user, program, scopes.silent(call.allowed))  # the others are granted already
     return Outcome(call.allowed, call.errors, code=codes.issue(grant, call.allowed))
 
 

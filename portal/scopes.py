@@ -167,6 +167,11 @@ def known(names: Iterable[str]) -> list[Scope]:
     return [scope for scope in catalogue().values() if scope.name in wanted]
 
 
+def silent(names: Iterable[str]) -> list[str]:
+    """Those of these scopes that never ask the user."""
+    return [scope.name for scope in known(names) if scope.silent]
+
+
 @cache
 def _catalogue(path: str) -> Mapping[str, Scope]:
     scopes = {scope.name: scope for scope in BUILT_IN}

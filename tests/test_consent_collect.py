@@ -128,3 +128,20 @@ def test_of_many_callers_at_once_one_gets_the_code(
     assert Counter(answer.get("error") for answer in answers) == {None: 1, 2: 9}
     assert AuthCode.objects.count() == 1
     assert ConsentDecision.objects.count() == 1
+
+
+@pytest.mark.trust(21)
+def test_a_scope_withdrawn_while_another_sheet_is_open_does_not_come_back_unasked(
+    alices: Container, alice: User, shop: MiniProgram
+) -> None:
+    alices.code("shop", ["auth_base", "USER_NICKNAME"])
+    asked = alices.get_auth_code("shop", ["auth_base", "USER_NICKNAME", "USER_GENDER"])
+    grant = MiniProgramGrant.objects.get(user=alice)
+    assert grant.revoke(by=alice, scopes=["USER_NICKNAME"])
+
+    answer = alices.decide(asked["consentId"], ["USER_NICKNAME", "USER_GENDER"])
+    assert answer["authSuccessScopes"] == ["auth_base", "USER_GENDER"]
+    assert answer["authErrorScopes"] == {"USER_NICKNAME": "11"}
+    grant.refresh_from_db()
+    assert grant.names == ["auth_base", "USER_GENDER"]
+    assert "consentId" in alices.get_auth_code("shop", ["USER_NICKNAME"])

@@ -273,3 +273,20 @@ def test_access_ends_with_its_notice_or_not_at_all(
     assert MiniProgramGrant.objects.get().is_live
     assert [act for act, _before, _after in acts()] == ["given"]
     assert shop_server.user_info(pair["accessToken"])["result"]["resultStatus"] == "S"
+
+
+@pytest.mark.trust(18)
+@pytest.mark.parametrize(
+    ("page_url", "origin"),
+    [
+        ("https://Shop.example/page", "https://shop.example"),
+        ("https://shop.example:443/", "https://shop.example"),
+        ("http://shop.example:8080/a?b", "http://shop.example:8080"),
+        ("http://[::1]:9000/", "http://[::1]:9000"),
+        ("http://shop.example:99999/", ""),
+        ("http://[::1", ""),
+        ("", ""),
+    ],
+)
+def test_an_origin_is_written_as_browsers_write_it(page_url: str, origin: str) -> None:
+    assert MiniProgram(page_url=page_url).origin == origin

@@ -98,3 +98,10 @@ def test_a_crash_gives_a_number_and_no_details() -> None:
     page = Client(raise_request_exception=False).get("/broken/")
     says(page, 500, "Wait a minute and try again.")
     assert "the detail of it" not in page.content.decode()
+
+
+@pytest.mark.trust(18)
+@pytest.mark.parametrize("page_url", ["http://testserver/", "http://testserver:80/mini", "http://TESTSERVER/x"])
+def test_a_page_from_the_portals_own_origin_is_not_embedded(browser: Client, shop: MiniProgram, page_url: str) -> None:
+    MiniProgram.objects.filter(pk=shop.pk).update(page_url=page_url)
+    assert browser.get("/mini/shop/").status_code == 404

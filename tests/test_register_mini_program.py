@@ -188,6 +188,7 @@ def test_a_bad_key_is_refused(register: Register, tmp_path: Path, content: Calla
         ("key-version", "one", "argument --key-version: invalid int value"),
         ("page-url", "tea.example", "--page-url: Enter a valid URL"),
         ("page-url", "javascript:alert(1)", "--page-url: Enter a valid URL"),
+        ("page-url", "https://tea.example:99999/", "--page-url: This address has no usable host or port"),
         ("sector", "s" * 129, "--sector: Ensure this value has at most 128 characters"),
     ],
 )

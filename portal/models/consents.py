@@ -9,6 +9,7 @@ from django.db import models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from portal import scopes as catalogue
 from portal.middleware import current_trace_id
 
 from .grants import MiniProgramGrant
@@ -112,9 +113,11 @@ class PendingConsent(models.Model):
         return None
 
     def _to_give(self) -> list[str]:
-        """What was ticked, and what came along without a question (silent scopes)."""
-        chosen = set(self.granted)
-        return [name for name in self.scopes if name not in self.errors and (name in chosen or name not in self.asked)]
+        """What was ticked, and the silent scopes of the call.
+
+        Not what the user had granted when the sheet came up: withdrawn since, it must be asked again (trust 21).
+        """
+        return [*catalogue.silent(name for name in self.scopes if name not in self.errors), *self.granted]
 
     def _write_refusal(self, shown: ConsentText) -> None:
         grant = MiniProgramGrant.objects.live().filter(user=self.user, mini_program=self.mini_program).first()

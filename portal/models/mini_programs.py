@@ -24,6 +24,20 @@ def all_features() -> list[str]:
     return ["App_User_Authorization", "Send_Message"]
 
 
+def origin_of(url: str) -> str:
+    """Scheme, host and port as a browser writes an origin: lower case, without a default port; "" when it has none."""
+    try:
+        parts, port_number = urlsplit(url), urlsplit(url).port
+    except ValueError:  # no such port, or half an IPv6 address
+        return ""
+    if not parts.hostname:
+        return ""
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    default = {"http": 80, "https": 443}.get(parts.scheme)
+    port = "" if port_number in (None, default) else f":{port_number}"
+    return f"{parts.scheme}://{host}{port}"
+
+
 class MiniProgram(AbstractApplication):
     """A program of a merchant that people open inside the super-app. Its `client_id` is the wire's appId."""
 
@@ -60,9 +74,11 @@ class MiniProgram(AbstractApplication):
 
     def clean(self) -> None:
         """The page must come from an origin of its own: on ours it could read the user's session."""
-        for origin in (*settings.CSRF_TRUSTED_ORIGINS, *(f"https://{host}" for host in settings.ALLOWED_HOSTS)):
-            if self.page_url and self.origin == origin:
-                raise ValidationError({"page_url": _("This is the portal's own origin; a page needs its own.")})
+        if self.page_url and not self.origin:
+            raise ValidationError({"page_url": _("This address has no usable host or port. Correct it.")})
+        hosts = [f"{scheme}://{host}" for scheme in ("https", "http") for host in settings.ALLOWED_HOSTS]
+        if self.page_url and self.origin in map(origin_of, [*settings.CSRF_TRUSTED_ORIGINS, *hosts]):
+            raise ValidationError({"page_url": _("This is the portal's own origin; a page needs its own.")})
 
     @property
     def app_id(self) -> str:
@@ -76,8 +92,7 @@ class MiniProgram(AbstractApplication):
     @property
     def origin(self) -> str:
         """Scheme, host and port of the page: whose messages the container answers (trust 18)."""
-        url = urlsplit(self.page_url)
-        return f"{url.scheme}://{url.netloc}" if url.netloc else ""
+        return origin_of(self.page_url)
 
     @property
     def logo_url(self) -> str:

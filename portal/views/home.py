@@ -3,7 +3,7 @@
 from csp.constants import SELF
 from csp.decorators import csp_replace
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -11,6 +11,7 @@ from django.utils.decorators import method_decorator
 from django.views import View
 
 from portal.models import MiniProgram, MiniProgramGrant
+from portal.models.mini_programs import origin_of
 
 
 @login_required
@@ -31,6 +32,8 @@ class Container(View):
     def get(self, request: HttpRequest, app_id: str) -> HttpResponseBase:
         programs = MiniProgram.objects.exclude(page_url="").filter(status=MiniProgram.Status.ACTIVE)
         program = get_object_or_404(programs, client_id=app_id)
+        if program.origin == origin_of(request.build_absolute_uri()):
+            raise Http404("a page of our own origin would not be held by the sandbox")
         context = {
             "mini_program": program,
             "api": {
