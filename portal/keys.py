@@ -1,5 +1,6 @@
 """Secrets of a development machine: made at first use in an ignored folder, refused on a public host."""
 
+import base64
 import os
 import secrets
 from collections.abc import Callable
@@ -20,6 +21,32 @@ def development_secret(path: Path) -> str:
 def development_private_key(path: Path) -> str:
     """The RSA-2048 key (PKCS8 PEM) kept in `path`, made when missing, marked so that production refuses it."""
     return kept(path, lambda: f"{DEVELOPMENT_MARK}key\n{new_private_key()}")
+
+
+def development_key(path: Path) -> str:
+    """The symmetric key kept in `path`, made when missing, marked so that production refuses it."""
+    return kept(path, lambda: DEVELOPMENT_MARK + base64.b64encode(secrets.token_bytes(32)).decode())
+
+
+def symmetric(text: str) -> tuple[bytes, ...]:
+    """The 32-byte keys in `text`: base64, with commas or blanks between them. ValueError says what is wrong."""
+    keys = tuple(_symmetric(word) for word in text.replace(",", " ").split())
+    if not keys:
+        raise ValueError("it holds no key")
+    if len(set(keys)) < len(keys):
+        raise ValueError("it holds one key twice")
+    return keys
+
+
+def _symmetric(word: str) -> bytes:
+    word = word.removeprefix(DEVELOPMENT_MARK).translate(str.maketrans("-_", "+/"))
+    try:
+        key = base64.b64decode(word, validate=True)
+    except ValueError as error:
+        raise ValueError("a key in it is not base64") from error
+    if len(key) != 32:
+        raise ValueError(f"a key in it has {len(key)} bytes, not 32")
+    return key
 
 
 def new_private_key() -> str:

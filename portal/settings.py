@@ -63,6 +63,27 @@ if PUBLIC and (problem := keys.problem_of(PLATFORM_SIGNING_KEY)):
     raise ImproperlyConfigured(f"PLATFORM_SIGNING_KEY: {problem}.")
 PLATFORM_KEY_VERSION = env.str("PLATFORM_KEY_VERSION", default="1")
 
+
+def symmetric(name: str, text: str) -> tuple[bytes, ...]:
+    """The 32-byte keys that the secret `name` holds."""
+    try:
+        return keys.symmetric(text)
+    except ValueError as problem:
+        raise ImproperlyConfigured(f"{name}: {problem}. Make one with: openssl rand -base64 32") from problem
+
+
+# Personal data at rest (encryption.py): the first key encrypts, all of them decrypt; another one finds by exact match.
+FIELD_ENCRYPTION_KEYS = symmetric(
+    "FIELD_ENCRYPTION_KEYS",
+    secret("FIELD_ENCRYPTION_KEYS", "" if PUBLIC else keys.development_key(VAR_DIR / "keys" / "field_encryption")),
+)
+BLIND_INDEX_KEY, *_more = symmetric(
+    "BLIND_INDEX_KEY",
+    secret("BLIND_INDEX_KEY", "" if PUBLIC else keys.development_key(VAR_DIR / "keys" / "blind_index")),
+)
+if _more or BLIND_INDEX_KEY in FIELD_ENCRYPTION_KEYS:
+    raise ImproperlyConfigured("BLIND_INDEX_KEY: it must be one key, and none of FIELD_ENCRYPTION_KEYS.")
+
 # --- Parts ----------------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [

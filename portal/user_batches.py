@@ -144,7 +144,7 @@ class _Batch:
     def _write_users(self) -> None:
         there = [self.people[key] for key, fields in self.changed.items() if fields and self.people[key].pk]
         if there:
-            fields = set().union(*(self.changed[str(user.external_id)] for user in there))
+            fields = {"username_index"}.union(*(self.changed[str(user.external_id)] for user in there))
             User.objects.bulk_create(there, update_conflicts=True, unique_fields=["id"], update_fields=sorted(fields))
         User.objects.bulk_create(user for user in self.people.values() if user.pk is None)
 

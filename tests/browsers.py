@@ -5,6 +5,7 @@ the consent sheet that comes up, `outcome` what the page got.
 """
 
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -79,14 +80,12 @@ class Demo:
 
     def withdraw_all(self) -> None:
         """Everybody takes back what they allowed, each on their own permissions page."""
-        rows = self.sql(
-            "SELECT username, g.id FROM portal_miniprogramgrant g JOIN portal_user u ON u.id = user_id "
-            "WHERE ended_at IS NULL"
-        )
-        for login, grant_id in rows:
-            url = f"{self.url}/permissions/{grant_id}/withdraw/"
-            answer = self.signed_in(login).post(url, timeout=10, allow_redirects=False)
-            assert answer.headers["Location"] == "/permissions/"
+        for login in ("alice", "bob", "carol"):
+            page = self.signed_in(login).get(f"{self.url}/permissions/", timeout=10).text
+            for path in re.findall(r'href="(/permissions/[\w-]{32}/)"', page):
+                answer = self.signed_in(login).post(f"{self.url}{path}withdraw/", timeout=10, allow_redirects=False)
+                assert answer.headers["Location"] == "/permissions/"
+        assert self.sql("SELECT count(*) FROM portal_miniprogramgrant WHERE ended_at IS NULL") == [(0,)]
 
 
 def free_pair() -> int:

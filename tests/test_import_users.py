@@ -385,8 +385,8 @@ def test_what_only_the_database_sees_costs_only_its_own_line(load: Import) -> No
     """As a name that somebody takes while the batch is written; here an index that the import knows nothing of."""
     load({"externalId": "h-0"})
     with connection.cursor() as cursor:
-        cursor.execute("CREATE UNIQUE INDEX only_one_nick ON portal_user (nickname) WHERE nickname <> ''")
-    refused = load(*({"externalId": f"h-{n}", "nickName": "Same" if n in (3, 8) else f"N{n}"} for n in range(12)))
+        cursor.execute("CREATE UNIQUE INDEX only_one_frozen ON portal_user (status) WHERE status = 'FROZEN'")
+    refused = load(*({"externalId": f"h-{n}", "status": "FROZEN" if n in (3, 8) else "ACTIVE"} for n in range(12)))
     assert [row["line"] for row in refused] == [9]
     assert "The database refused it" in refused[0]["reason"]
     assert User.objects.count() == 11

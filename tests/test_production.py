@@ -1,5 +1,6 @@
 """The README's deploy commands, as a public host runs them: hashed files, secure cookies, its own host only."""
 
+import base64
 import re
 import subprocess
 import sys
@@ -14,6 +15,10 @@ from portal.keys import new_private_key
 from tests import servers
 
 pytestmark = pytest.mark.process
+DATA_KEYS = {
+    "FIELD_ENCRYPTION_KEYS": base64.b64encode(b"f" * 32).decode(),
+    "BLIND_INDEX_KEY": base64.b64encode(b"i" * 32).decode(),
+}
 HOST = {"Host": "portal.example.org", "X-Forwarded-Proto": "https"}
 
 
@@ -28,6 +33,7 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "ALLOWED_HOSTS": HOST["Host"],
         "SECRET_KEY": "a sentence of more than fifty characters, for this test alone",
         "PLATFORM_SIGNING_KEY": str(key),
+        **DATA_KEYS,
     }
     for command in ("check --deploy --fail-level WARNING", "collectstatic --noinput", "migrate"):
         run(command, environment)
@@ -86,6 +92,7 @@ def test_no_demo_account_can_be_made(portal: str, tmp_path: Path) -> None:
         "ALLOWED_HOSTS": HOST["Host"],
         "SECRET_KEY": "a sentence of more than fifty characters, for this test alone",
         "PLATFORM_SIGNING_KEY": new_private_key(),
+        **DATA_KEYS,
     }
     arguments = [sys.executable, "manage.py", "seed_demo"]
     done = subprocess.run(arguments, cwd=servers.ROOT, env=environment, capture_output=True, text=True, check=False)

@@ -123,7 +123,7 @@ def test_a_failure_parses(drive: Drive, portal: PortalServer) -> None:
 
 def test_version_2_and_userinfo_in_unicode(drive: Drive, portal: PortalServer) -> None:
     code = portal.code("bob", "coffee", ["USER_NICKNAME", "USER_ADDRESS"])
-    portal.sql("UPDATE portal_user SET nickname = ? WHERE username = 'bob'", "Bob \u82b1\U0001f600")
+    portal.change("bob", nickname="Bob \u82b1\U0001f600")
     params = {"grantType": "AUTHORIZATION_CODE", "authCode": code, "appId": "coffee"}
     answer = drive("applyToken", params, path="/ams/api/v2/authorizations/applyToken")
     token = response(answer)["accessToken"]

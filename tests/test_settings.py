@@ -1,5 +1,6 @@
 """Settings: a public host gets no development secret, and every environment variable is written down (trust 37)."""
 
+import base64
 import os
 import re
 import subprocess
@@ -13,6 +14,7 @@ from portal import keys
 pytestmark = pytest.mark.process
 ROOT = Path(__file__).resolve().parent.parent
 SECRET = "Zb3x-9fQ2mW7" * 6
+FIELD_KEY, OTHER_KEY, INDEX_KEY = (base64.b64encode(bytes([n]) * 32).decode() for n in range(3))
 STARTED = "System check identified no issues"
 
 
@@ -28,6 +30,8 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "CSRF_TRUSTED_ORIGINS": "https://portal.example.org",
         "SECRET_KEY": SECRET,
         "PLATFORM_SIGNING_KEY": str(key),
+        "FIELD_ENCRYPTION_KEYS": FIELD_KEY,
+        "BLIND_INDEX_KEY": INDEX_KEY,
         "DATABASE_URL": f"sqlite:///{folder}/portal.sqlite3",
         "VAR_DIR": str(folder / "var"),
         "DEBUG": "false",
@@ -56,6 +60,20 @@ def test_check_deploy_is_clean_in_production(production: dict[str, str]) -> None
         ({"PLATFORM_SIGNING_KEY": ""}, "PLATFORM_SIGNING_KEY is not set"),
         ({"PLATFORM_SIGNING_KEY": "/no/such/file.pem"}, "PLATFORM_SIGNING_KEY"),
         ({"PLATFORM_SIGNING_KEY": "garbage"}, "PLATFORM_SIGNING_KEY"),
+        ({"FIELD_ENCRYPTION_KEYS": ""}, "FIELD_ENCRYPTION_KEYS is not set"),
+        (
+            {"FIELD_ENCRYPTION_KEYS": keys.DEVELOPMENT_MARK + FIELD_KEY},
+            "FIELD_ENCRYPTION_KEYS is a development",
+        ),
+        ({"FIELD_ENCRYPTION_KEYS": " , "}, "FIELD_ENCRYPTION_KEYS: it holds no key. Make one with: openssl rand"),
+        ({"FIELD_ENCRYPTION_KEYS": f"{FIELD_KEY},nonsense!"}, "FIELD_ENCRYPTION_KEYS: a key in it is not base64"),
+        ({"FIELD_ENCRYPTION_KEYS": FIELD_KEY[:24]}, "FIELD_ENCRYPTION_KEYS: a key in it has 18 bytes, not 32"),
+        ({"FIELD_ENCRYPTION_KEYS": f"{FIELD_KEY},{FIELD_KEY}"}, "FIELD_ENCRYPTION_KEYS: it holds one key twice"),
+        ({"BLIND_INDEX_KEY": ""}, "BLIND_INDEX_KEY is not set"),
+        ({"BLIND_INDEX_KEY": keys.DEVELOPMENT_MARK + INDEX_KEY}, "BLIND_INDEX_KEY is a development secret"),
+        ({"BLIND_INDEX_KEY": "c2hvcnQ="}, "BLIND_INDEX_KEY: a key in it has 5 bytes, not 32"),
+        ({"BLIND_INDEX_KEY": f"{INDEX_KEY},{OTHER_KEY}"}, "BLIND_INDEX_KEY: it must be one key"),
+        ({"BLIND_INDEX_KEY": FIELD_KEY}, "none of FIELD_ENCRYPTION_KEYS"),
         ({"DEBUG": "true"}, "DEBUG is on"),
         ({"ALLOWED_HOSTS": "localhost,portal.example.org", "SECRET_KEY": ""}, "SECRET_KEY is not set"),
         ({"ALLOWED_HOSTS": "*", "SECRET_KEY": ""}, "SECRET_KEY is not set"),
@@ -86,6 +104,14 @@ def test_a_key_may_stand_in_the_environment_itself(production: dict[str, str]) -
     text = Path(production["PLATFORM_SIGNING_KEY"]).read_text()
     for value in (text, text.replace("\n", "\\n")):
         run = manage({**production, "PLATFORM_SIGNING_KEY": value}, "check")
+        assert run.returncode == 0, run.stderr
+
+
+def test_field_keys_may_stand_in_a_file_and_be_several(production: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "field-keys"
+    file.write_text(f"{OTHER_KEY}\n{FIELD_KEY}\n")
+    for value in (str(file), f"{OTHER_KEY},{FIELD_KEY}"):
+        run = manage({**production, "FIELD_ENCRYPTION_KEYS": value}, "check")
         assert run.returncode == 0, run.stderr
 
 

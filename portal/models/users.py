@@ -1,9 +1,11 @@
 """A person with an account, and what their profile holds (wire.md 5.2)."""
 
+import logging
 import uuid
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, BaseUserManager
+from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import models
@@ -11,10 +13,24 @@ from django.utils.translation import gettext_lazy as _
 from django_countries.fields import CountryField
 
 from portal import masking, phones
+from portal.encryption import (
+    BlindIndexField,
+    EncryptedCharField,
+    EncryptedDateField,
+    EncryptedJSONField,
+    IndexedQuerySet,
+    UniqueByIndex,
+    UnreadableError,
+)
+
+logger = logging.getLogger(__name__)
 
 
 class UserManager(BaseUserManager["User"]):
     """Creates accounts; `username` is the sign-in name of an account without phone or e-mail."""
+
+    def get_queryset(self) -> IndexedQuerySet["User"]:
+        return IndexedQuerySet(self.model, using=self._db)
 
     def create_user(self, username: str, password: str | None = None, **fields: Any) -> "User":
         user = self.model(username=username, **fields)
@@ -43,20 +59,22 @@ class User(AbstractUser):
     EMAIL_FIELD = ""
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 
+    username = EncryptedCharField(_("username"), max_length=150, validators=[UnicodeUsernameValidator()])
+    username_index = BlindIndexField(source="username")
     # What pairwise ids are derived from (Sector.user_id): random, never shown, never reassigned.
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     external_id = models.CharField(_("external id"), max_length=128, null=True, blank=True, unique=True)
     status = models.CharField(_("status"), max_length=32, choices=Status, default=Status.ACTIVE)
-    nickname = models.CharField(_("nickname"), max_length=256, blank=True)
-    full_name = models.CharField(_("full name"), max_length=128, blank=True)
-    first_name = models.CharField(_("first name"), max_length=32, blank=True)
-    middle_name = models.CharField(_("middle name"), max_length=32, blank=True)
-    last_name = models.CharField(_("last name"), max_length=32, blank=True)
+    nickname = EncryptedCharField(_("nickname"), max_length=256, blank=True)
+    full_name = EncryptedCharField(_("full name"), max_length=128, blank=True)
+    first_name = EncryptedCharField(_("first name"), max_length=32, blank=True)
+    middle_name = EncryptedCharField(_("middle name"), max_length=32, blank=True)
+    last_name = EncryptedCharField(_("last name"), max_length=32, blank=True)
     avatar = models.ImageField(_("picture"), upload_to="avatars/", max_length=128, blank=True)
     gender = models.CharField(_("gender"), max_length=1, choices=Gender, blank=True)
-    birth_date = models.DateField(_("birthday"), null=True, blank=True)
+    birth_date = EncryptedDateField(_("birthday"), null=True, blank=True)
     nationality = CountryField(_("nationality"), blank=True)
-    extra = models.JSONField(
+    extra = EncryptedJSONField(
         _("fields of host-defined scopes"),
         default=dict,
         blank=True,
@@ -65,13 +83,26 @@ class User(AbstractUser):
 
     objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]
 
+    class Meta(AbstractUser.Meta):
+        constraints = (
+            UniqueByIndex(
+                fields=["username"],
+                name="one_person_per_login",
+                violation_error_message=_("Somebody else signs in with this already."),
+            ),
+        )
+
     def __str__(self) -> str:
         return masking.login(self.username)
 
     @property
     def display_name(self) -> str:
-        """What the portal calls this person."""
-        return self.nickname or self.first_name or self.username
+        """What the portal calls this person; "" when that cannot be decrypted, so that pages open all the same."""
+        try:
+            return str(self.nickname or self.first_name or self.username)
+        except UnreadableError as error:
+            logger.error("user %s: %s", self.pk, error)
+            return ""
 
     @property
     def name_in_full(self) -> str:
@@ -102,13 +133,16 @@ class LoginId(models.Model):
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="login_ids")
     type = models.CharField(_("kind"), max_length=16, choices=Type)
-    value = models.CharField(_("value"), max_length=64)
+    value = EncryptedCharField(_("value"), max_length=64)
+    value_index = BlindIndexField(source="value")
+
+    objects = IndexedQuerySet.as_manager()
 
     class Meta:
         ordering = ("id",)
         constraints = (
-            models.UniqueConstraint(
-                fields=["type", "value"],
+            UniqueByIndex(
+                fields=["value", "type"],  # in this order it serves sign-in, too, which knows no type
                 name="one_person_per_login_id",
                 violation_error_message=_("Somebody else signs in with this already."),
             ),
@@ -132,7 +166,7 @@ class Contact(models.Model):
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="contacts")
     type = models.CharField(_("kind"), max_length=16, choices=Type)
-    value = models.CharField(_("value"), max_length=64)
+    value = EncryptedCharField(_("value"), max_length=64)
 
     class Meta:
         ordering = ("id",)
@@ -149,13 +183,13 @@ class Address(models.Model):
     """One place a person gets things sent to."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="addresses")
-    label = models.CharField(_("label"), max_length=64, blank=True)
+    label = EncryptedCharField(_("label"), max_length=64, blank=True)
     region = CountryField(_("country or region"))
-    state = models.CharField(_("state or province"), max_length=128, blank=True)
-    city = models.CharField(_("city"), max_length=128, blank=True)
-    address1 = models.CharField(_("street and number"), max_length=256)
-    address2 = models.CharField(_("building, floor, unit"), max_length=256, blank=True)
-    zip_code = models.CharField(_("postal code"), max_length=32, blank=True)
+    state = EncryptedCharField(_("state or province"), max_length=128, blank=True)
+    city = EncryptedCharField(_("city"), max_length=128, blank=True)
+    address1 = EncryptedCharField(_("street and number"), max_length=256)
+    address2 = EncryptedCharField(_("building, floor, unit"), max_length=256, blank=True)
+    zip_code = EncryptedCharField(_("postal code"), max_length=32, blank=True)
 
     class Meta:
         ordering = ("id",)
