@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from bench import database, load, measure, plan, report
+from bench.peers.systems import OidcProvider, Toolkit
 from bench.processes import BenchError
 from bench.systems import BigPortal, Portal, System
 
@@ -57,7 +58,8 @@ def bench(options: argparse.Namespace) -> None:
 
 
 def kinds(options: argparse.Namespace) -> list[type[System]]:
-    return [Portal] if options.no_big else [Portal, BigPortal]
+    peers = [] if options.no_peers else [Toolkit, OidcProvider]
+    return [Portal, *peers] if options.no_big else [Portal, BigPortal, *peers]
 
 
 def started(system: System, stack: ExitStack) -> System:

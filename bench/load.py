@@ -35,9 +35,9 @@ def write_requests(file: Path, requests: Iterable[bytes]) -> None:
             out.write(b"%d\n" % len(request) + request)
 
 
-def post(port: int, path: str, body: str, headers: dict[str, str]) -> bytes:
-    """A raw HTTP request."""
-    lines = [f"POST {path} HTTP/1.1", f"Host: {HOST}:{port}", f"Content-Length: {len(body)}"]
+def http(method: str, port: int, path: str, body: str, headers: dict[str, str]) -> bytes:
+    """A raw HTTP/1.1 request."""
+    lines = [f"{method} {path} HTTP/1.1", f"Host: {HOST}:{port}", f"Content-Length: {len(body)}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
 

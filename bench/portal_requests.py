@@ -87,7 +87,7 @@ def request(operation: str, folder: Path, port: int, job: tuple[Pair, str, str])
         headers["Authorization"] = f"Bearer {pair.access_token}"
     else:
         headers |= signed(path, client_id, fields, folder / f"{client_id}.pem")
-    return load.post(port, path, fields, headers)
+    return load.http("POST", port, path, fields, headers)
 
 
 def body_of(operation: str, pair: Pair, app_id: str) -> str:

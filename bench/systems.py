@@ -36,7 +36,7 @@ class System:
         raise NotImplementedError
 
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "DATABASE_URL": self.database_url, "PYTHONPATH": ""}
+        return {**os.environ, "DATABASE_URL": self.database_url}
 
     def stock(self, operation: str, count: int) -> Path:
         """Pre-load what so many requests need; gives the file of the requests."""
