@@ -1,5 +1,6 @@
 # make run    set everything up, then serve the portal and the example merchant (PORT=8000 changes the address)
 # make test   everything the README promises, on SQLite and on PostgreSQL
+# make bench  speed, beside two peers; ONLY=applyToken_code SECONDS=3 ROUNDS=1 ARGS="--no-peers --no-big" for a part
 PORT ?= 8000
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN = .venv/bin
@@ -7,7 +8,9 @@ PIP = $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
        --no-emit-index-url --no-emit-find-links --no-annotate --no-header
 
-.PHONY: setup setup-dev run test lint format lock clean
+BENCH = $(if $(ONLY),--only $(ONLY)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
+
+.PHONY: setup setup-dev run test bench lint format lock clean
 
 setup: .venv/runtime
 
@@ -19,6 +22,9 @@ run: setup
 test: setup-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 	$(BIN)/python -m pytest -n 2 --dist loadfile -p tests.postgres -m "not browser and not process"
+
+bench: setup-dev
+	@exec $(BIN)/python -m bench $(BENCH)
 
 lint: setup-dev
 	$(BIN)/ruff check .

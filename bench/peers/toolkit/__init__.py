@@ -1,0 +1,1 @@
+"""Vanilla django-oauth-toolkit: its own token and userinfo views, nothing of ours."""
