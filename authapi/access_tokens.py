@@ -1,47 +1,106 @@
 """Access tokens a merchant shows us: found, dead or alive, and what stands behind them (wire.md 5.2 to 5.4)."""
 
+import json
 from dataclasses import dataclass
+from typing import Any
 
-from oauth2_provider.models import AccessToken
+from django.conf import settings
+from django.utils import timezone
+from oauth2_provider.models import AccessToken, RefreshToken
 
-from authapi import codes, results
+from authapi import codes, results, statements
 from portal.models import Merchant, MiniProgram, MiniProgramGrant, User
 
+PROFILE = (
+    *("nickname", "full_name", "first_name", "middle_name", "last_name"),
+    *("avatar", "gender", "birth_date", "nationality", "extra"),
+)
 
-@dataclass(frozen=True)
+# The token with whom it is about, the live grant behind it, and the scopes that are approved now.
+_FIND = """
+SELECT t.id, t.expires, t.scope, t.created, t.source_refresh_token_id, r.id IS NULL OR r.revoked IS NOT NULL,
+       u.id, u.uuid, u.status, u.is_active, p.id, p.client_id, p.status, p.features, g.id, g.scopes, g.last_used_at,
+       (SELECT {joined} FROM portal_scopeapproval a WHERE a.mini_program_id = p.id AND a.state = 'APPROVED'),
+       {profile}
+FROM oauth2_provider_accesstoken t
+JOIN portal_user u ON u.id = t.user_id
+JOIN portal_miniprogram p ON p.id = t.application_id
+LEFT JOIN oauth2_provider_refreshtoken r ON r.access_token_id = t.id
+LEFT JOIN portal_miniprogramgrant g ON g.user_id = t.user_id AND g.mini_program_id = t.application_id
+    AND g.ended_at IS NULL AND (g.expires_at IS NULL OR g.expires_at > %(now)s)
+WHERE t.token_checksum = %(checksum)s AND p.merchant_id = %(merchant)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
-    """An access token of the calling merchant, dead or alive, with whom it is about."""
+    """An access token of the calling merchant, dead or alive, and what stands behind it now.
+
+    `approved` are the names of the mini-program's approved scopes; `profile` the user's columns as stored.
+    """
 
     row: AccessToken
+    is_revoked: bool  # cancelled, rotated or withdrawn, rather than merely too old
     user: User
     mini_program: MiniProgram
+    grant: MiniProgramGrant | None
+    approved: frozenset[str]
+    profile: dict[str, Any]
 
     @property
     def scopes(self) -> list[str]:
         return self.row.scope.split()
 
-    @property
-    def is_revoked(self) -> bool:
-        """Whether it was cancelled, rotated or withdrawn, rather than merely too old."""
-        pair = getattr(self.row, "refresh_token", None)
-        return pair is None or pair.revoked is not None
-
 
 def find(token: str, merchant: Merchant, *, app_id: str = "") -> Found:
     """The access token of this merchant, dead ones too; `app_id` must be its mini-program where given. One statement.
 
-    Raises InvalidAccessToken when there is none: another client's token looks the same (trust 14).
+    Raises InvalidAccessToken when there is none: another client's token looks the same (trust 14). A token that was
+    shown has reached its owner: from now on the refresh token it came of is used up (see tokens.refresh).
     """
-    row = (
-        AccessToken.objects.select_related("user", "application", "refresh_token")
-        .filter(token_checksum=codes.digest(token), application__merchant=merchant)
-        .first()
-    )
-    if row is None or row.user is None or row.application is None:
+    sql = _FIND.format(joined=statements.joined("a.scope"), profile=", ".join(f"u.{name}" for name in PROFILE))
+    values = {"checksum": codes.digest(token), "merchant": merchant.pk, "now": statements.moment(timezone.now())}
+    columns = statements.row(sql, values)
+    if columns is None:
         raise results.InvalidAccessToken(reason="no such token, or it belongs to another client")
-    if app_id and app_id != row.application.app_id:
+    found = _found(*columns)
+    if app_id and app_id != found.mini_program.app_id:
         raise results.InvalidAccessToken(f"appId: the token was not issued for {app_id}.")
-    return Found(row, row.user, row.application)
+    _settle(found.row)
+    return found
+
+
+def _found(*columns: Any) -> Found:
+    key, expires, scope, created, source, revoked, *columns_left = columns
+    user_id, uuid, user_status, user_active, program_id, app_id, program_status, features, *columns_left = columns_left
+    grant_id, granted, used, approved, *profile = columns_left
+    row = statements.model(
+        AccessToken,
+        id=key,
+        expires=statements.as_moment(expires),
+        scope=scope,
+        created=statements.as_moment(created),
+        source_refresh_token_id=source,
+    )
+    user = statements.model(User, id=user_id, uuid=statements.as_uuid(uuid), status=user_status, is_active=user_active)
+    program = statements.model(
+        MiniProgram, id=program_id, client_id=app_id, status=program_status, features=json.loads(features)
+    )
+    grant = grant_id and statements.model(
+        MiniProgramGrant, id=grant_id, scopes=json.loads(granted), last_used_at=statements.as_moment(used)
+    )
+    names = frozenset((approved or "").split())
+    return Found(row, bool(revoked), user, program, grant, names, dict(zip(PROFILE, profile, strict=True)))
+
+
+def _settle(row: AccessToken) -> None:
+    """Note the first sight of a token that came of a refresh, while that refresh could still be repeated.
+
+    The note is the missing link between the old pair: both halves are dead, and nothing else looks at it.
+    """
+    if row.source_refresh_token_id and timezone.now() - row.created <= settings.REFRESH_GRACE:
+        rows = RefreshToken.objects.filter(pk=row.source_refresh_token_id).exclude(access_token=None)
+        rows.update(access_token=None)
 
 
 def use(token: str, merchant: Merchant, *, app_id: str = "") -> tuple[Found, MiniProgramGrant]:
@@ -50,14 +109,13 @@ def use(token: str, merchant: Merchant, *, app_id: str = "") -> tuple[Found, Min
     Raises InvalidAccessToken, ExpiredAccessToken, AccessDenied, UserStatusError.
     """
     found = find(token, merchant, app_id=app_id)
-    with results.about(user=found.user, app_id=found.mini_program.app_id, scopes=found.scopes):
+    with results.about(user_id=found.user.pk, app_id=found.mini_program.app_id, scopes=found.scopes):
         _check_alive(found)
         check_usable(found.mini_program, found.user)
-        grant = _live_grant(found)
-        if grant is None:
+        if found.grant is None:
             raise results.InvalidAccessToken(reason=f"there is no live grant behind access token #{found.row.pk}")
-    grant.touch()
-    return found, grant
+    found.grant.touch()
+    return found, found.grant
 
 
 def status(found: Found) -> str:
@@ -66,17 +124,9 @@ def status(found: Found) -> str:
         return "REVOKED"
     if found.row.is_expired():
         return "EXPIRED"
-    with results.about(user=found.user, app_id=found.mini_program.app_id, scopes=found.scopes):
+    with results.about(user_id=found.user.pk, app_id=found.mini_program.app_id, scopes=found.scopes):
         check_usable(found.mini_program, found.user)
-    return "ACTIVE" if _live_grant(found) else "EXPIRED"  # an ended grant would have revoked it
-
-
-def _live_grant(found: Found) -> MiniProgramGrant | None:
-    grants = MiniProgramGrant.objects.live()
-    grant = grants.filter(user=found.user, mini_program=found.mini_program).first()
-    if grant:
-        grant.mini_program = found.mini_program  # the same row: saves reading it again
-    return grant
+    return "ACTIVE" if found.grant else "EXPIRED"  # an ended grant would have revoked it
 
 
 def _check_alive(found: Found) -> None:

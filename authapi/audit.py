@@ -10,7 +10,6 @@ from django.http import HttpRequest
 
 from authapi.models import ErrorAudit
 from portal.middleware import current_trace_id
-from portal.models import User
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +24,7 @@ def write(
     reason: str,
     app_id: str = "",
     client_id: str = "",
-    user: User | None = None,
+    user_id: int | None = None,
     scopes: Iterable[str] = (),
 ) -> None:
     """One ErrorAudit row. Text from a caller is cut to the column and stripped of what a database refuses."""
@@ -37,7 +36,7 @@ def write(
                 reason=_masked(reason, 500),
                 app_id=_clean(app_id, 128),
                 client_id=_clean(client_id, 128),
-                user=user,
+                user_id=user_id,
                 scopes=[_masked(scope, 64) for scope in list(scopes)[:50]],
                 address=address(request),
                 trace_id=current_trace_id(),

@@ -20,7 +20,7 @@ class MalformedError(ValueError):
 def read(request: HttpRequest) -> bytes:
     """The body as transmitted, in chunks or not. Raises MalformedError when it is too large or broke off."""
     try:
-        if request.headers.get("Transfer-Encoding"):
+        if request.META.get("HTTP_TRANSFER_ENCODING"):
             return _read_chunked(request)
         if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BYTES:
             _throw_away(request._stream)
@@ -65,7 +65,8 @@ def parse(raw: bytes) -> dict[str, Any]:
 def _load(raw: bytes) -> Any:
     try:
         body = json.loads(raw.decode("utf-8"), object_pairs_hook=_no_twice, parse_constant=_no_constant)
-        json.dumps(body, ensure_ascii=False).encode("utf-8")  # a lone surrogate fails here
+        if b"\\u" in raw:  # the only way to write a lone surrogate, which fails here
+            json.dumps(body, ensure_ascii=False).encode("utf-8")
     except UnicodeError as error:
         raise MalformedError("The body is not valid UTF-8.") from error
     except RecursionError as error:

@@ -6,8 +6,8 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from django.conf import settings
 from django.utils import timezone
 
-from authapi import results, signing
-from portal.models import Merchant, MerchantKey
+from authapi import results, signing, statements
+from portal.models import Merchant, Sector
 from portal.models.merchants import rsa_public_key
 
 
@@ -26,26 +26,53 @@ class SignedCall:
         return signing.string_to_sign(self.path, self.client_id, self.time, self.body)
 
 
+_MERCHANT = """
+SELECT m.id, m.client_id, m.status, m.sector_id, s.salt, k.public_key, k.retired_at <= %(now)s
+FROM portal_merchant m
+JOIN portal_sector s ON s.id = m.sector_id
+LEFT JOIN portal_merchantkey k ON k.merchant_id = m.id AND k.version = %(version)s
+WHERE m.client_id = %(client_id)s
+"""
+
+
 def authenticate(call: SignedCall) -> Merchant:
     """The merchant who signed this call. Raises ParamIllegal, InvalidClient, KeyNotFound, InvalidSignature.
 
     One statement. The merchant may be disabled: what that means, the endpoint says.
     """
     _check_present(call)
-    keys = list(MerchantKey.objects.select_related("merchant__sector").filter(merchant__client_id=call.client_id))
-    if not keys and not Merchant.objects.filter(client_id=call.client_id).exists():
+    header = _header(call.signature)
+    version = header.key_version if isinstance(header, signing.SignatureHeader) else 0
+    values = {"client_id": call.client_id, "version": version, "now": statements.moment(timezone.now())}
+    found = statements.row(_MERCHANT, values)
+    if found is None:
         raise results.InvalidClient(reason=f"no merchant has the Client-Id {call.client_id}")
     _check_time(call.time)
+    if not isinstance(header, signing.SignatureHeader):
+        raise header
+    *merchant, public_key, retired = found
+    if public_key is None or retired:  # retired and unknown ones look the same
+        raise results.KeyNotFound(f"There is no active key of this Client-Id with keyVersion={version}.")
+    if not signing.verify(_readable(public_key, version), call.string_to_sign(), header.signature):
+        raise results.InvalidSignature(reason=f"keyVersion {version} does not verify the request")
+    return _merchant(*merchant)
+
+
+def _merchant(key: int, client_id: str, status: str, sector_id: int, salt: bytes) -> Merchant:
+    merchant = statements.model(Merchant, id=key, client_id=client_id, status=status, sector_id=sector_id)
+    merchant.sector = statements.model(Sector, id=sector_id, salt=salt)
+    return merchant
+
+
+def _header(text: str) -> signing.SignatureHeader | results.InvalidSignature:
+    """The Signature header, or the refusal to raise once the merchant is known to exist."""
     try:
-        header = signing.parse_header(call.signature)
+        header = signing.parse_header(text)
     except signing.MalformedError as error:
-        raise results.InvalidSignature(f"Signature: {error}.") from error
+        return results.InvalidSignature(f"Signature: {error}.")
     if header.algorithm.upper() != signing.ALGORITHM:
-        raise results.InvalidSignature("Signature: algorithm must be RSA256.")
-    key = _active(keys, header.key_version)
-    if not signing.verify(_readable(key), call.string_to_sign(), header.signature):
-        raise results.InvalidSignature(reason=f"keyVersion {header.key_version} does not verify the request")
-    return key.merchant
+        return results.InvalidSignature("Signature: algorithm must be RSA256.")
+    return header
 
 
 def _check_present(call: SignedCall) -> None:
@@ -70,17 +97,8 @@ def _check_time(text: str) -> None:
         )
 
 
-def _active(keys: list[MerchantKey], version: int) -> MerchantKey:
-    """The key with this version; retired and unknown ones look the same."""
-    now = timezone.now()
-    for key in keys:
-        if key.version == version and (key.retired_at is None or key.retired_at > now):
-            return key
-    raise results.KeyNotFound(f"There is no active key of this Client-Id with keyVersion={version}.")
-
-
-def _readable(key: MerchantKey) -> RSAPublicKey:
+def _readable(public_key: str, version: int) -> RSAPublicKey:
     try:
-        return rsa_public_key(key.public_key)
+        return rsa_public_key(public_key)
     except ValueError as error:
-        raise results.InvalidSignature(f"The key with keyVersion={key.version} cannot be used: {error}") from error
+        raise results.InvalidSignature(f"The key with keyVersion={version} cannot be used: {error}") from error

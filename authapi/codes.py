@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from django.conf import settings
 from django.utils import timezone
 
-from authapi import results
+from authapi import results, statements
 from authapi.models import AuthCode
 from portal.models import Merchant, MiniProgramGrant
 
@@ -18,18 +18,25 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+_ISSUE = """
+INSERT INTO authapi_authcode (code, user_id, application_id, grant_id, scope, expires, created, updated,
+    redirect_uri, code_challenge, code_challenge_method, nonce, claims, resource)
+VALUES (%(code)s, %(user)s, %(program)s, %(grant)s, %(scope)s, %(expires)s, %(now)s, %(now)s, '', '', '', '', '', '[]')
+"""
+
+
 def issue(grant: MiniProgramGrant, scopes: Iterable[str]) -> str:
     """A new code for these scopes of a live grant: 32 URL-safe characters, 192 bits. One statement."""
-    code = secrets.token_urlsafe(24)
-    AuthCode.objects.create(
-        user_id=grant.user_id,
-        application_id=grant.mini_program_id,
-        grant=grant,
-        code=digest(code),
-        scope=" ".join(scopes),
-        expires=timezone.now() + settings.AUTH_CODE_LIFETIME,
-    )
+    code, now = secrets.token_urlsafe(24), timezone.now()
+    whose = {"user": grant.user_id, "program": grant.mini_program_id, "grant": grant.pk}
+    times = {"expires": statements.moment(now + settings.AUTH_CODE_LIFETIME), "now": statements.moment(now)}
+    statements.execute(_ISSUE, {"code": digest(code), "scope": " ".join(scopes), **whose, **times})
     return code
+
+
+def is_unused(code: str) -> bool:
+    """Whether nobody has used this code so far."""
+    return AuthCode.objects.filter(code=digest(code), used_at=None).exists()
 
 
 def claim(code: str, merchant: Merchant, family: uuid.UUID) -> AuthCode:
@@ -39,14 +46,14 @@ def claim(code: str, merchant: Merchant, family: uuid.UUID) -> AuthCode:
     InvalidAuthCode, ExpiredAuthCode, UsedAuthCode. Another client's code is INVALID and not burnt (trust 4).
     """
     row = (
-        AuthCode.objects.select_for_update(no_key=True, of=("self", "grant"))
+        AuthCode.objects.select_for_update(no_key=True, of=("grant", "self"))
         .select_related("grant", "application", "user")
         .filter(code=digest(code), application__merchant=merchant)
         .first()
     )
     if row is None:
         raise results.InvalidAuthCode(reason="no such code, or it belongs to another client")
-    with results.about(user=row.user, app_id=row.application.app_id, scopes=row.scope.split()):
+    with results.about(user_id=row.user_id, app_id=row.application.app_id, scopes=row.scope.split()):
         _check(row)
     row.used_at, row.token_family = timezone.now(), family
     row.save(update_fields=["used_at", "token_family"])

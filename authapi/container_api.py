@@ -5,17 +5,13 @@ from typing import Any, ClassVar
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
-from oauth2_provider.models import AccessToken
 from rest_framework import exceptions
-from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
-from rest_framework.permissions import IsAuthenticated
-from rest_framework.request import Request
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
-from authapi import audit, bodies, codes, results
-from authapi.merchant_api import IgnoreAccept
-from authapi.serializers import first_error, jsapi_error
+from authapi import audit, bodies, codes, results, serializers, statements
+from authapi.serializers import jsapi_error
 from portal.models import User
 
 logger = logging.getLogger(__name__)
@@ -23,72 +19,75 @@ logger = logging.getLogger(__name__)
 FIRST_PARTY_SCOPE = "container"
 
 
+_BEARER = """
+SELECT u.id, u.uuid, u.status, u.is_active
+FROM oauth2_provider_accesstoken t JOIN portal_user u ON u.id = t.user_id
+WHERE t.token_checksum = %(checksum)s AND t.application_id IS NULL AND t.scope = %(scope)s AND t.expires > %(now)s
+"""
+
+
 class FirstPartyTokenAuthentication(BaseAuthentication):
     """`Authorization: Bearer <token>` of the super-app's own native client; a merchant's token is none."""
 
-    def authenticate(self, request: Request) -> tuple[User, str] | None:
-        kind, _, token = get_authorization_header(request).partition(b" ")
-        if kind.lower() != b"bearer":
+    def authenticate(self, request: HttpRequest) -> tuple[User, str] | None:
+        kind, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+        if kind.lower() != "bearer":
             return None
-        row = (
-            AccessToken.objects.select_related("user")
-            .filter(
-                token_checksum=codes.digest(token.strip().decode("latin-1")),
-                application=None,
-                scope=FIRST_PARTY_SCOPE,
-                expires__gt=timezone.now(),
-            )
-            .first()
-        )
-        if row is None or row.user is None or not row.user.is_active:
+        now, checksum = statements.moment(timezone.now()), codes.digest(token.strip())
+        row = statements.row(_BEARER, {"checksum": checksum, "scope": FIRST_PARTY_SCOPE, "now": now})
+        if row is None or not row[3]:
             raise exceptions.AuthenticationFailed("The bearer token is unknown or expired.")
-        return row.user, FIRST_PARTY_SCOPE
-
-    def authenticate_header(self, request: Request) -> str:
-        return "Bearer"
+        user = statements.model(User, id=row[0], uuid=statements.as_uuid(row[1]), status=row[2], is_active=True)
+        return user, FIRST_PARTY_SCOPE
 
 
 class CookieAuthentication(SessionAuthentication):
     """The web shell's session cookie, with its CSRF token."""
 
-    def enforce_csrf(self, request: Request) -> None:
-        """On Django's own request: DRF's would parse the body, which is ours to read."""
-        super().enforce_csrf(request._request)  # type: ignore[arg-type]
+    def authenticate(self, request: HttpRequest) -> tuple[User, None] | None:
+        if not (isinstance(request.user, User) and request.user.is_active):
+            return None
+        self.enforce_csrf(request)  # type: ignore[arg-type]
+        return request.user, None
 
 
 class ContainerView(APIView):
     """One endpoint of the container's API, called as the signed-in user: session and CSRF token, or bearer token."""
 
     authentication_classes = [FirstPartyTokenAuthentication, CookieAuthentication]
-    permission_classes = [IsAuthenticated]
-    content_negotiation_class = IgnoreAccept
     params_class: ClassVar[type[Serializer[Any]]]
+
+    request: HttpRequest  # type: ignore[assignment]
+    user: User | None = None
     named: dict[str, Any] = {}
 
-    @property
-    def user(self) -> User:
-        """The signed-in user; IsAuthenticated has seen to it that there is one."""
-        user = self.request.user
-        assert isinstance(user, User)
-        return user
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Without DRF's own ceremony. Codes, and what concerns one user, stay in no cache."""
+        try:
+            self.user = user = self._authenticate(request)
+            handler = getattr(self, (request.method or "").lower(), None)
+            if request.method not in ("GET", "POST") or handler is None:
+                raise exceptions.MethodNotAllowed(request.method or "")
+            response: HttpResponse = handler(request, user, **kwargs)
+        except Exception as error:  # noqa: BLE001 - each becomes an answer
+            response = self.handle_exception(error)
+        response["Cache-Control"] = "no-store"
+        return response
+
+    def _authenticate(self, request: HttpRequest) -> User:
+        for authentication in self.authentication_classes:
+            if found := authentication().authenticate(request):  # type: ignore[arg-type]
+                user: User = found[0]
+                return user
+        raise exceptions.NotAuthenticated
 
     def params(self) -> dict[str, Any]:
         """The checked fields of the body. Raises InvalidParameters, naming the field."""
         try:
-            parsed = bodies.parse(bodies.read(self.request._request))
-        except bodies.MalformedError as error:
+            self.named = bodies.parse(bodies.read(self.request))
+            return serializers.check(self.params_class, self.named)
+        except (bodies.MalformedError, serializers.UnfitError) as error:
             raise results.InvalidParameters(str(error)) from error
-        self.named = parsed
-        serializer = self.params_class(data=parsed)
-        if not serializer.is_valid():
-            raise results.InvalidParameters(first_error(serializer.errors))
-        return dict(serializer.validated_data)
-
-    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """Codes, and what concerns one user, stay in no cache."""
-        response = super().finalize_response(request, response, *args, **kwargs)
-        response["Cache-Control"] = "no-store"
-        return response
 
     def handle_exception(self, exc: Exception) -> HttpResponse:  # type: ignore[override]
         """JSAPI errors are HTTP 200; 401, 403 and 404 say who you are not (wire.md 2). Each leaves an audit row."""
@@ -111,14 +110,12 @@ class ContainerView(APIView):
         return response
 
     def write_audit(self, code: str, reason: str, failed: list[str]) -> None:
-        request: HttpRequest = self.request._request
-        user = getattr(self.request, "_user", None)
         asked = self.named.get("scopes")
         audit.write(
-            request,
+            self.request,
             code=code,
             reason=reason,
             app_id=str(self.named.get("appId", "")),
-            user=user if isinstance(user, User) else None,
+            user_id=self.user.pk if self.user else None,
             scopes=failed or (asked if isinstance(asked, list) else []),
         )

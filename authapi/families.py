@@ -16,3 +16,8 @@ def new() -> uuid.UUID:
 def born(family: uuid.UUID) -> datetime:
     """When the sign-in happened; it bounds every later refresh (trust 8) without a look at the database."""
     return datetime.fromtimestamp((family.int >> 80) / 1000, tz=UTC)
+
+
+def eldest(born: datetime) -> uuid.UUID:
+    """Below every family that began at this time or later: ages can be compared in SQL."""
+    return uuid.UUID(int=int(born.timestamp() * 1000) << 80)

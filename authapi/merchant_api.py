@@ -1,19 +1,15 @@
 """What every merchant endpoint shares: verify, parse, answer with HTTP 200, sign, audit (wire.md 3 and 4)."""
 
 import logging
-from collections.abc import Iterable
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils.encoding import escape_uri_path
-from rest_framework.negotiation import BaseContentNegotiation
-from rest_framework.parsers import BaseParser
-from rest_framework.renderers import BaseRenderer, JSONRenderer
-from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from authapi import audit, bodies, callers, platform, results
-from authapi.serializers import MerchantParams, first_error
+from authapi import audit, bodies, callers, platform, results, serializers
+from authapi.serializers import MerchantParams
 from portal.models import Merchant
 
 logger = logging.getLogger(__name__)
@@ -22,31 +18,31 @@ CONTENT_TYPE = "application/json; charset=UTF-8"
 SUCCESS = {"resultStatus": "S", "resultCode": "SUCCESS", "resultMessage": "success"}
 
 
-class IgnoreAccept(BaseContentNegotiation):
-    """The official SDKs accept only `text/*`; we send JSON all the same (wire.md 4.1)."""
-
-    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser | None:
-        return None
-
-    def select_renderer(
-        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
-    ) -> tuple[BaseRenderer, str]:
-        return JSONRenderer(), CONTENT_TYPE
+@lru_cache(maxsize=256)
+def _as_sent(path: str) -> str:
+    """A decoded path with its escapes back in place."""
+    return escape_uri_path(path)
 
 
 class MerchantView(APIView):
     """One endpoint of the merchant API: `handle` gets the checked parameters and gives the answer's fields."""
 
-    authentication_classes = []
-    permission_classes = []
-    content_negotiation_class = IgnoreAccept
-    http_method_names = ["post"]  # OPTIONS included: nobody calls from a browser
     params_class: ClassVar[type[MerchantParams]] = MerchantParams
 
+    request: HttpRequest  # type: ignore[assignment]
     merchant: Merchant
     version = 2
 
-    def post(self, request: Request, version: str = "2", **kwargs: Any) -> HttpResponse:
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Without DRF's own ceremony: a signed call has no user, no media types to choose from, and no parser."""
+        try:
+            if request.method != "POST":  # OPTIONS included: nobody calls from a browser
+                raise results.InvalidApi(f"{request.method} is not supported here. Use POST.")
+            return self.post(request, **kwargs)
+        except Exception as error:  # noqa: BLE001 - each becomes an answer
+            return self.handle_exception(error)
+
+    def post(self, request: HttpRequest, version: str = "2", **kwargs: Any) -> HttpResponse:
         self.version = int(version)
         self.merchant = callers.authenticate(self.signed_call())
         params = self.params()
@@ -59,37 +55,42 @@ class MerchantView(APIView):
 
     def signed_call(self) -> callers.SignedCall:
         """What the signature covers, as it arrived."""
-        request = self.request
+        headers = self.request.META
         return callers.SignedCall(
-            path=self.target(),
-            client_id=request.headers.get("Client-Id", ""),
-            time=request.headers.get("Request-Time", ""),
-            signature=request.headers.get("Signature", ""),
-            body=self.body(),
+            path=self.target,
+            client_id=self.client_id,
+            time=headers.get("HTTP_REQUEST_TIME", ""),
+            signature=headers.get("HTTP_SIGNATURE", ""),
+            body=self.body,
         )
 
+    @property
+    def client_id(self) -> str:
+        """The Client-Id as sent, known or not."""
+        sent: str = self.request.META.get("HTTP_CLIENT_ID", "")
+        return sent
+
+    @cached_property
     def body(self) -> bytes:
         """The raw bytes, never parsed and written again."""
         try:
-            return bodies.read(self.request._request)
+            return bodies.read(self.request)
         except bodies.MalformedError as error:
             raise results.ParamIllegal(str(error)) from error
 
+    @cached_property
     def target(self) -> str:
         """The path as requested, with its query: Django's own get_full_path quotes a query once more."""
-        query = self.request.META.get("QUERY_STRING", "")
-        return f"{escape_uri_path(self.request.path)}?{query}" if query else escape_uri_path(self.request.path)
+        path, query = _as_sent(self.request.path), self.request.META.get("QUERY_STRING", "")
+        return f"{path}?{query}" if query else path
 
     def params(self) -> dict[str, Any]:
         """The checked fields of the body, absent and null ones left out."""
         try:
-            parsed = bodies.parse(self.body())
-        except bodies.MalformedError as error:
+            checked = serializers.check(self.params_class, bodies.parse(self.body))
+        except (bodies.MalformedError, serializers.UnfitError) as error:
             raise results.ParamIllegal(str(error)) from error
-        serializer = self.params_class(data=parsed)
-        if not serializer.is_valid():
-            raise results.ParamIllegal(first_error(serializer.errors))
-        return {name: value for name, value in serializer.validated_data.items() if value not in (None, "")}
+        return {name: value for name, value in checked.items() if value not in (None, "")}
 
     def check_merchant(self, params: dict[str, Any]) -> None:
         """The merchant is active, and authClientId, when given, is the signer (wire.md 5.1)."""
@@ -103,9 +104,9 @@ class MerchantView(APIView):
         body = bodies.dump(fields)
         response = HttpResponse(body, content_type=CONTENT_TYPE)
         response["cache-control"] = "no-store"
-        client_id = self.request.headers.get("Client-Id", "")
+        client_id = self.client_id
         if client_id and client_id.isascii() and client_id.isprintable():
-            for name, value in platform.signed_headers(self.target(), client_id, body, prefix="response").items():
+            for name, value in platform.signed_headers(self.target, client_id, body, prefix="response").items():
                 response[name] = value
         return response
 
@@ -127,22 +128,19 @@ class MerchantView(APIView):
 
     def write_audit(self, refusal: results.MerchantRefusal) -> None:
         audit.write(
-            self.request._request,
+            self.request,
             code=refusal.code_on(self.version),
             reason=refusal.reason,
             app_id=refusal.app_id or self.named_app_id(),
-            client_id=self.request.headers.get("Client-Id", ""),
-            user=refusal.user,
+            client_id=self.client_id,
+            user_id=refusal.user_id,
             scopes=refusal.scopes,
         )
 
     def named_app_id(self) -> str:
         """The appId the caller wrote, for the audit row of a refusal that came before it was looked at."""
         try:
-            app_id = bodies.parse(self.body()).get("appId", "")
+            app_id = bodies.parse(self.body).get("appId", "")
         except (bodies.MalformedError, results.ParamIllegal):
             return ""
         return app_id if isinstance(app_id, str) else ""
-
-    def http_method_not_allowed(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
-        raise results.InvalidApi(f"{request.method} is not supported here. Use POST.")

@@ -4,8 +4,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import ClassVar
 
-from portal.models import User
-
 # --- authErrorScopes (wire.md 1) ------------------------------------------------------------------------------
 
 SCOPE_UNKNOWN = "10001"
@@ -23,19 +21,19 @@ class Refusal(Exception):
         self.message = (message or self.default)[:256]
         self.reason = reason or self.message
         # What the audit row says beside the reason, as far as it was known: see `about`.
-        self.user: User | None = None
+        self.user_id: int | None = None
         self.app_id = ""
         self.scopes: list[str] = []
         super().__init__(self.reason)
 
 
 @contextmanager
-def about(*, user: User | None = None, app_id: str = "", scopes: Iterable[str] = ()) -> Iterator[None]:
+def about(*, user_id: int | None = None, app_id: str = "", scopes: Iterable[str] = ()) -> Iterator[None]:
     """A refusal raised in here concerns this user, mini-program and scopes: its audit row will say so."""
     try:
         yield
     except Refusal as refusal:
-        refusal.user = refusal.user or user
+        refusal.user_id = refusal.user_id or user_id
         refusal.app_id = refusal.app_id or app_id
         refusal.scopes = refusal.scopes or list(scopes)
         raise

@@ -1,10 +1,11 @@
 """Every request of the API checked and every answer written: with answers.py, the only place that knows camelCase."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from rest_framework import serializers
-from rest_framework.serializers import CharField, ListField
+from rest_framework.serializers import CharField, ListField, Serializer
 
 from authapi.authorizations import Outcome
 from authapi.results import AGREEMENT_PENDING, JsapiError
@@ -20,6 +21,24 @@ def first_error(errors: Any, name: str = "") -> str:
     if isinstance(errors, list):
         return first_error(next(item for item in errors if item), name)
     return f"{name}: {errors}"
+
+
+class UnfitError(ValueError):
+    """A body that does not fit; the text names the field and says what is wrong with it."""
+
+
+@cache
+def _checker(cls: type[Serializer[Any]]) -> Serializer[Any]:
+    """One instance for every request: making a serializer copies each field, checking changes nothing in it."""
+    return cls()
+
+
+def check(cls: type[Serializer[Any]], body: dict[str, Any]) -> dict[str, Any]:
+    """The checked fields of a parsed body, by our names. Raises UnfitError."""
+    try:
+        return dict(_checker(cls).run_validation(body))
+    except serializers.ValidationError as error:
+        raise UnfitError(first_error(error.detail)) from error
 
 
 class StrictCharField(CharField):

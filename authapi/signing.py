@@ -5,7 +5,7 @@ import binascii
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -106,7 +106,8 @@ def sign(key: RSAPrivateKey, message: bytes) -> bytes:
 
 def header(signature: bytes, key_version: str) -> str:
     """The value clients parse by position: three parts, this order, comma and one blank (wire.md 4.1)."""
-    value = quote(base64.b64encode(signature).decode(), safe="")
+    value = base64.b64encode(signature).decode()
+    value = value.replace("+", "%2B").replace("/", "%2F").replace("=", "%3D")  # urlEncode, many times faster
     return f"algorithm={ALGORITHM}, keyVersion={key_version}, signature={value}"
 
 

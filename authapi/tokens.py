@@ -15,58 +15,95 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from oauth2_provider.models import AccessToken, RefreshToken
 
-from authapi import codes, families, results
+from authapi import codes, families, one_statement, results
 from authapi.access_tokens import Found, check_usable
 from portal.models import Merchant, MiniProgram, MiniProgramGrant, User
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TokenPair:
-    """What a merchant gets: the secrets, shown this once, and until when they live."""
+    """What a merchant gets: the secrets, shown this once, and until when they live; `user` is the person's UUID."""
 
     access_token: str
     access_token_expires: datetime
     refresh_token: str
     refresh_token_expires: datetime
-    user: User
-    mini_program: MiniProgram
+    user: uuid.UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """A pair's secrets before it is written: 43 URL-safe characters each, 256 bits. Only their hashes are kept."""
+
+    access: str
+    refresh: str
+
+    @classmethod
+    def new(cls) -> "Secrets":
+        return cls(secrets.token_urlsafe(32), secrets.token_urlsafe(32))
+
+    def hashes(self) -> dict[str, str]:
+        """What one_statement writes."""
+        return {"access": codes.digest(self.access), "refresh": codes.digest(self.refresh)}
+
+    def pair(self, expires: datetime, family: uuid.UUID | None, user: uuid.UUID) -> TokenPair:
+        """The pair as just written, for this person."""
+        return TokenPair(self.access, expires, self.refresh, refresh_expires(timezone.now(), family), user)
 
 
 def exchange(code: str, merchant: Merchant, *, app_id: str = "", reference: str = "") -> TokenPair:
     """Swap an auth code for a token pair (wire.md 5.1): claim, then issue, in one transaction.
 
     `app_id` and `reference` (v1's referenceClientId) must be the code's mini-program where given. Raises
-    InvalidAuthCode, ExpiredAuthCode, UsedAuthCode (after revoking what came of the code), AccessDenied,
-    UserStatusError, ReferenceClientIdNotMatch.
+    InvalidAuthCode, ExpiredAuthCode, AccessDenied, UserStatusError, ReferenceClientIdNotMatch, and UsedAuthCode:
+    after revoking what came of the code, unless both calls were under way at once (trust 1 and 2).
     """
-    family = families.new()
+    pair, named = Secrets.new(), {"app_id": app_id, "reference": reference}
+    swapped = one_statement.exchange(codes.digest(code), merchant, **pair.hashes(), **named)
+    if swapped and swapped.user and swapped.expires:
+        return pair.pair(swapped.expires, swapped.family, swapped.user)
+    unused = swapped.unused if swapped else codes.is_unused(code)
     try:
-        with transaction.atomic():
-            row = codes.claim(code, merchant, family)
-            with results.about(user=row.user, app_id=row.application.app_id, scopes=row.scope.split()):
-                _check_addressee(row.application, app_id, reference, results.InvalidAuthCode)
-                check_usable(row.application, row.user)
-            return _issue(row.grant, row.application, row.user, row.scope, family)
+        return _exchange(code, merchant, pair, **named)
     except results.UsedAuthCode:
-        used = codes.find(code)
-        _revoke_family(used.token_family, used.user_id, used.application_id)
+        if not unused:
+            used = codes.find(code)
+            _revoke_family(used.token_family, used.user_id, used.application_id)
         raise
+
+
+@transaction.atomic
+def _exchange(code: str, merchant: Merchant, pair: Secrets, *, app_id: str, reference: str) -> TokenPair:
+    """Step by step: where one statement cannot do it, and to find out what is wrong."""
+    family = families.new()
+    row = codes.claim(code, merchant, family)
+    with results.about(user_id=row.user_id, app_id=row.application.app_id, scopes=row.scope.split()):
+        _check_addressee(row.application, app_id, reference, results.InvalidAuthCode)
+        check_usable(row.application, row.user)
+    return _issue(pair, row.grant, row.user, row.scope, family)
 
 
 def refresh(token: str, merchant: Merchant, *, app_id: str = "", reference: str = "") -> TokenPair:
     """Swap a refresh token for a new pair with the same scopes; the old pair dies (wire.md 5.1).
 
     `app_id` and `reference` must be the token's mini-program where given. Raises InvalidRefreshToken,
-    ExpiredRefreshToken, UsedRefreshToken (after revoking the family), AccessDenied, UserStatusError,
-    ReferenceClientIdNotMatch.
+    ExpiredRefreshToken, AccessDenied, UserStatusError, ReferenceClientIdNotMatch, and UsedRefreshToken: after
+    revoking the family, unless both calls were under way at once (trust 3). Within REFRESH_GRACE of the rotation,
+    and while nobody has shown the new access token, the answer was lost on its way: a fresh pair takes its place.
     """
+    pair, named = Secrets.new(), {"app_id": app_id, "reference": reference}
+    swapped = one_statement.refresh(codes.digest(token), merchant, **pair.hashes(), **named)
+    if swapped and swapped.user and swapped.expires:
+        return pair.pair(swapped.expires, swapped.family, swapped.user)
     row = _find_refresh(token, merchant)
-    with results.about(user=row.user, app_id=row.application.app_id):
+    unused = swapped.unused if swapped else row.revoked is None
+    with results.about(user_id=row.user_id, app_id=row.application.app_id):
         _check_addressee(row.application, app_id, reference, results.InvalidRefreshToken)
         try:
-            return _rotate(row)
+            return _rotate(row, pair) if unused else _replace(row, pair)
         except results.UsedRefreshToken:
-            _revoke_family(row.token_family, row.user_id, row.application_id)
+            if not unused:
+                _revoke_family(row.token_family, row.user_id, row.application_id)
             raise
 
 
@@ -98,10 +135,10 @@ def _check_addressee(
         raise results.ReferenceClientIdNotMatch(reason=f"{reference[:128]} is not {mini_program.app_id}")
 
 
-def refresh_expires(row: RefreshToken) -> datetime:
+def refresh_expires(created: datetime, family: uuid.UUID | None) -> datetime:
     """The end of its idle time or of its family's absolute age, whichever comes first (trust 8)."""
-    idle = row.created + settings.REFRESH_TOKEN_IDLE_LIFETIME
-    birth = families.born(row.token_family) if row.token_family else row.created
+    idle = created + settings.REFRESH_TOKEN_IDLE_LIFETIME
+    birth = families.born(family) if family else created
     return min(idle, birth + settings.REFRESH_TOKEN_ABSOLUTE_LIFETIME)
 
 
@@ -117,19 +154,39 @@ def _find_refresh(token: str, merchant: Merchant) -> RefreshToken:
 
 
 @transaction.atomic
-def _rotate(row: RefreshToken) -> TokenPair:
+def _rotate(row: RefreshToken, pair: Secrets) -> TokenPair:
     """Claim the refresh token, then issue. Rivals, and a withdrawal, wait at the grant's lock."""
-    if row.revoked:
+    grant = _grant_for_refresh(row)
+    if not _kill(RefreshToken.objects.filter(pk=row.pk)) or row.access_token is None:
+        raise _dead(row)  # a rival was first, or a withdrawal
+    return _issue(pair, grant, row.user, row.access_token.scope, row.token_family, source=row)
+
+
+@transaction.atomic
+def _replace(row: RefreshToken, pair: Secrets) -> TokenPair:
+    """A fresh pair in place of the one that came of this rotated token, if its answer was lost; else the refusal."""
+    _lock_grant(row.user_id, row.application_id)
+    row = RefreshToken.objects.select_for_update(no_key=True).get(pk=row.pk)
+    in_time = row.revoked and timezone.now() - row.revoked <= settings.REFRESH_GRACE
+    shown = row.access_token_id is None  # see access_tokens._settle
+    unseen = AccessToken.objects.filter(source_refresh_token=row, refresh_token__revoked=None).first()
+    if not in_time or shown or unseen is None:
         raise _dead(row)
+    grant = _grant_for_refresh(row)
+    _kill(RefreshToken.objects.filter(access_token=unseen))
+    AccessToken.objects.filter(pk=unseen.pk).update(source_refresh_token=None)
+    return _issue(pair, grant, row.user, unseen.scope, row.token_family, source=row)
+
+
+def _grant_for_refresh(row: RefreshToken) -> MiniProgramGrant:
+    """The live grant behind this token, locked, if nothing else forbids a refresh."""
     grant = _lock_grant(row.user_id, row.application_id)
-    if timezone.now() >= refresh_expires(row):
+    if timezone.now() >= refresh_expires(row.created, row.token_family):
         raise results.ExpiredRefreshToken(reason=f"refresh token #{row.pk} expired")
     check_usable(row.application, row.user)
-    if grant is None or row.access_token is None:
+    if grant is None:
         raise results.InvalidRefreshToken(reason=f"there is no live grant behind refresh token #{row.pk}")
-    if not _kill(RefreshToken.objects.filter(pk=row.pk)):  # a rival was first, or a withdrawal
-        raise _dead(row)
-    return _issue(grant, row.application, row.user, row.access_token.scope, row.token_family, source=row)
+    return grant
 
 
 def _dead(row: RefreshToken) -> results.MerchantRefusal:
@@ -150,38 +207,27 @@ def _lock_grant(user_id: int, mini_program_id: int) -> MiniProgramGrant | None:
 
 
 def _issue(
+    pair: Secrets,
     grant: MiniProgramGrant,
-    mini_program: MiniProgram,
     user: User,
     scope: str,
     family: uuid.UUID | None,
     source: RefreshToken | None = None,
 ) -> TokenPair:
-    """Write a new pair. The secrets are 43 URL-safe characters, 256 bits; only their hashes are kept."""
+    """Write a new pair for a locked grant."""
     grant.touch()
-    access, refresh = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
-    now = timezone.now()
-    expires = now + settings.ACCESS_TOKEN_LIFETIME
+    hashes = pair.hashes()
+    expires = timezone.now() + settings.ACCESS_TOKEN_LIFETIME
     if grant.expires_at:
         expires = min(expires, grant.expires_at)
+    whose = {"user": user, "application_id": grant.mini_program_id, "token": ""}
     access_row = AccessToken.objects.create(
-        user=user,
-        application=mini_program,
-        token="",
-        token_checksum=codes.digest(access),
-        expires=expires,
-        scope=scope,
-        source_refresh_token=source,
+        **whose, token_checksum=hashes["access"], expires=expires, scope=scope, source_refresh_token=source
     )
-    refresh_row = RefreshToken.objects.create(
-        user=user,
-        application=mini_program,
-        token="",
-        token_checksum=codes.digest(refresh),
-        access_token=access_row,
-        token_family=family,
+    RefreshToken.objects.create(
+        **whose, token_checksum=hashes["refresh"], access_token=access_row, token_family=family
     )
-    return TokenPair(access, expires, refresh, refresh_expires(refresh_row), user, mini_program)
+    return pair.pair(expires, family, user.uuid)
 
 
 @transaction.atomic

@@ -1,8 +1,10 @@
 """The wire's addresses, one line each, under every gateway prefix (wire.md 3)."""
 
 import re
+from collections.abc import Callable
 
 from django.conf import settings
+from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, re_path
 
 from authapi import views
@@ -20,10 +22,34 @@ MERCHANT_API = (
 )
 
 
+GET_AUTH_CODE = "v1/authorizations/getAuthCode"
+
+
+def _starts() -> list[str]:
+    """What comes before the version, with its slash at the end: every gateway prefix, and nothing."""
+    return [f"{prefix.strip('/')}/" if prefix.strip("/") else "" for prefix in settings.GATEWAY_PREFIXES]
+
+
+def signed_routes() -> dict[str, tuple[Callable[..., HttpResponse], str]]:
+    """Every path of the merchant API with its view and version, for `middleware.ApiMiddleware`."""
+    routes: dict[str, tuple[Callable[..., HttpResponse], str]] = {}
+    for versions, rest, view in MERCHANT_API:
+        answer = view.as_view()
+        for start in _starts():
+            for version in versions:
+                routes[f"/{start}v{version}/{rest}"] = routes[f"/{start}v{version}/{rest}.htm"] = answer, version
+    return routes
+
+
+def bearer_routes() -> dict[str, Callable[[HttpRequest], HttpResponse]]:
+    """What a native container calls on every start of a mini-program."""
+    return {f"/{GET_AUTH_CODE}": views.GetAuthCode.as_view()}
+
+
 def _merchant_urls() -> list[URLPattern]:
     urls: list[URLPattern] = []
-    for prefix in settings.GATEWAY_PREFIXES:
-        start = re.escape(prefix.strip("/")) + "/" if prefix.strip("/") else ""
+    for literal in _starts():
+        start = re.escape(literal)
         urls += [
             re_path(rf"^{start}v(?P<version>[{versions}])/{rest}(?:\.htm)?\Z", view.as_view())
             for versions, rest, view in MERCHANT_API
@@ -34,7 +60,7 @@ def _merchant_urls() -> list[URLPattern]:
 
 
 urlpatterns = [
-    path("v1/authorizations/getAuthCode", views.GetAuthCode.as_view(), name="get_auth_code"),
+    path(GET_AUTH_CODE, views.GetAuthCode.as_view(), name="get_auth_code"),
     path("v1/authorizations/consents/<str:consent_id>", views.Consent.as_view(), name="consent_api"),
     path("v1/authorizations/consents/<str:consent_id>/decision", views.Decision.as_view(), name="decision_api"),
     path("v1/authorizations/reportError", views.ReportError.as_view(), name="report_error"),

@@ -1,25 +1,37 @@
 """What a token may see of a user: token's scopes ∩ live grant ∩ the mini-program's approvals (wire.md 5.2)."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+import json
+from collections.abc import Callable
 from typing import Any
 
-from authapi import results
-from portal import masking, phones, scopes
-from portal.models import Contact, LoginId, MiniProgramGrant, User
+from django.core.files.storage import default_storage
+
+from authapi import results, statements
+from authapi.access_tokens import Found
+from portal import encryption, masking, phones, scopes
+from portal.models import Contact, MiniProgramGrant
 from portal.scopes import Scope
 
 FullUrl = Callable[[str], str]
+Row = tuple[Any, ...]
+
+# What a scope may open beside the columns of the user: the key of each list, the row's place in it, its values.
+_LISTS = {
+    "login_ids": "SELECT 1, id, type, value, '', '', '', '', '' FROM portal_loginid WHERE user_id = %(user)s",
+    "contacts": "SELECT 2, id, type, value, '', '', '', '', '' FROM portal_contact WHERE user_id = %(user)s",
+    "addresses": "SELECT 3, id, region, label, state, city, address1, address2, zip_code "
+    "FROM portal_address WHERE user_id = %(user)s",
+}
 
 
-def effective(token_scopes: Iterable[str], grant: MiniProgramGrant) -> list[Scope]:
-    """The scopes that count now: carried by the token, still granted, still approved. One statement."""
-    approved = grant.mini_program.approvals()
-    return scopes.known(name for name in token_scopes if name in grant.scopes and name in approved)
+def effective(found: Found, grant: MiniProgramGrant) -> list[Scope]:
+    """The scopes that count now: carried by the token, still granted, still approved."""
+    return scopes.known(name for name in found.scopes if name in grant.scopes and name in found.approved)
 
 
-def read(user: User, open_scopes: list[Scope], user_id: str, full_url: FullUrl) -> dict[str, Any]:
-    """userInfo, wire names, without the fields that have no value.
+def read(found: Found, open_scopes: list[Scope], user_id: str, full_url: FullUrl) -> dict[str, Any]:
+    """userInfo, wire names, without the fields that have no value. At most one statement.
 
     `user_id` is the pairwise id; `full_url` makes an absolute URL of a path. Raises InvalidAccessToken when the
     token opens nothing at all.
@@ -27,101 +39,121 @@ def read(user: User, open_scopes: list[Scope], user_id: str, full_url: FullUrl) 
     fields = {field for scope in open_scopes for field in scope.fields}
     if not open_scopes:
         raise results.InvalidAccessToken(reason="none of the token's scopes is still granted and approved")
+    person = Person(found)
     info: dict[str, Any] = {"userId": user_id}
     for field, reader in _READERS.items():
         if field in fields:
-            info[field] = reader(user)
-    if "avatar" in fields and user.avatar:
-        info["avatar"] = full_url(user.avatar.url)
-    info["loginIdInfos"] = _login_ids(user, fields)
-    info["contactInfos"] = _contacts(user, fields)
-    for scope in open_scopes:
-        info |= {field: user.extra.get(field) for field in scope.host_fields}
+            info[field] = reader(person)
+    if "avatar" in fields and (picture := found.profile["avatar"]):
+        info["avatar"] = full_url(default_storage.url(picture))
+    info |= _lists(found.user.pk, fields)
+    if host_fields := [field for scope in open_scopes for field in scope.host_fields]:
+        extra = person.extra()
+        info |= {field: extra.get(field) for field in host_fields}
     return {name: value for name, value in info.items() if value not in (None, "", [], {})}
 
 
-def _user_name(user: User) -> dict[str, str]:
+class Person:
+    """The profile behind a token: a value is decrypted when a scope opens it, not before."""
+
+    def __init__(self, found: Found) -> None:
+        self.status = found.user.status
+        self._stored = found.profile
+
+    def __getitem__(self, column: str) -> str:
+        return self._stored[column] or ""
+
+    def plain(self, column: str) -> str:
+        """An encrypted column, "" when it is empty."""
+        stored = self._stored[column]
+        return encryption.decrypt(stored) if stored else ""
+
+    def extra(self) -> dict[str, Any]:
+        """The values of host-defined fields."""
+        found: dict[str, Any] = json.loads(self.plain("extra") or "{}")
+        return found
+
+
+def _user_name(person: Person) -> dict[str, str]:
     parts = {
-        "fullName": user.name_in_full,
-        "firstName": user.first_name,
-        "middleName": user.middle_name,
-        "lastName": user.last_name,
+        "firstName": person.plain("first_name"),
+        "middleName": person.plain("middle_name"),
+        "lastName": person.plain("last_name"),
     }
-    return {name: value for name, value in parts.items() if value}
+    full = person.plain("full_name") or " ".join(filter(None, parts.values()))  # as User.name_in_full
+    return {name: value for name, value in {"fullName": full, **parts}.items() if value}
 
 
-def _birth_date(user: User) -> str:
-    return user.birth_date.isoformat() if user.birth_date else ""
-
-
-def _addresses(user: User) -> list[dict[str, str]]:
-    return [
-        {
-            name: value
-            for name, value in {
-                "label": row.label,
-                "region": str(row.region),
-                "state": row.state,
-                "city": row.city,
-                "address1": row.address1,
-                "address2": row.address2,
-                "zipCode": row.zip_code,
-            }.items()
-            if value
-        }
-        for row in user.addresses.all()
-    ]
-
-
-_READERS: dict[str, Callable[[User], Any]] = {
-    "status": lambda user: user.status,
-    "nickName": lambda user: user.nickname,
+_READERS: dict[str, Callable[[Person], Any]] = {
+    "status": lambda person: person.status,
+    "nickName": lambda person: person.plain("nickname"),
     "userName": _user_name,
-    "gender": lambda user: user.gender,
-    "birthDate": _birth_date,
-    "nationality": lambda user: str(user.nationality),
-    "userAddresses": _addresses,
+    "gender": lambda person: person["gender"],
+    "birthDate": lambda person: person.plain("birth_date"),
+    "nationality": lambda person: person["nationality"],
 }
 
 
-def _login_ids(user: User, fields: set[str]) -> list[dict[str, str]]:
-    """Each form of a login id only with its own scope."""
+def _lists(user_pk: int, fields: set[str]) -> dict[str, list[dict[str, str]]]:
+    """The lists that these fields open, read together."""
     forms = [form for form in scopes.LOGIN_ID_FORMS if form in fields]
-    if not forms:
-        return []
-    return [
-        {"loginIdType": row.type, **{f.split(".")[1]: _FORMS[f](row) for f in forms}} for row in user.login_ids.all()
-    ]
+    wanted = {
+        "login_ids": bool(forms),
+        "contacts": not fields.isdisjoint(scopes.CONTACT_FORMS),
+        "addresses": "userAddresses" in fields,
+    }
+    parts = [sql for name, sql in _LISTS.items() if wanted[name]]
+    if not parts:
+        return {}
+    found: dict[int, list[Row]] = {1: [], 2: [], 3: []}
+    for place, _id, *values in statements.rows(statements.union(parts), {"user": user_pk}):
+        found[place].append(tuple(values))
+    return {
+        "loginIdInfos": [_login_id(kind, stored, forms) for kind, stored, *_nothing in found[1]],
+        "contactInfos": _contacts(found[2], fields),
+        "userAddresses": [_address(row) for row in found[3]],
+    }
 
 
-def plain(row: LoginId | Contact) -> str:
+def _address(row: Row) -> dict[str, str]:
+    region, *encrypted = row
+    names = ("label", "state", "city", "address1", "address2", "zipCode")
+    values = {name: encryption.decrypt(stored) for name, stored in zip(names, encrypted, strict=True) if stored}
+    return {"region": region, **values}
+
+
+def _login_id(kind: str, stored: str, forms: list[str]) -> dict[str, str]:
+    """Each form of a login id only with its own scope."""
+    value = encryption.decrypt(stored)
+    return {"loginIdType": kind, **{form.split(".")[1]: _FORMS[form](kind, value) for form in forms}}
+
+
+def plain(kind: str, value: str) -> str:
     """The value as the wire writes it: phones as `CC-number`."""
-    return phones.wire(row.value) if row.type in ("MOBILE_PHONE", "TELEPHONE") else row.value
+    return phones.wire(value) if kind in ("MOBILE_PHONE", "TELEPHONE") else value
 
 
-def masked(row: LoginId | Contact) -> str:
+def masked(kind: str, value: str) -> str:
     """The value with its middle hidden, as the wire writes it."""
-    if row.type in ("MOBILE_PHONE", "TELEPHONE"):
-        return masking.wire_phone(row.value)
-    return masking.wire_email(row.value) if row.type == "EMAIL" else masking.wire_text(row.value)
+    if kind in ("MOBILE_PHONE", "TELEPHONE"):
+        return masking.wire_phone(value)
+    return masking.wire_email(value) if kind == "EMAIL" else masking.wire_text(value)
 
 
-_FORMS: dict[str, Callable[[LoginId], str]] = {
+_FORMS: dict[str, Callable[[str, str], str]] = {
     "loginIdInfos.loginId": plain,
     "loginIdInfos.maskLoginId": masked,
-    "loginIdInfos.hashLoginId": lambda row: hashlib.sha256(plain(row).encode()).hexdigest(),
+    "loginIdInfos.hashLoginId": lambda kind, value: hashlib.sha256(plain(kind, value).encode()).hexdigest(),
 }
 
 
-def _contacts(user: User, fields: set[str]) -> list[dict[str, str]]:
+def _contacts(rows: list[Row], fields: set[str]) -> list[dict[str, str]]:
     """USER_CONTACTINFO shows all, mobiles masked; PLAINTEXT_MOBILE_PHONE shows mobiles in full."""
     every, mobiles = (name in fields for name in scopes.CONTACT_FORMS)
-    if not (every or mobiles):
-        return []
     found = []
-    for row in user.contacts.all():
-        mobile = row.type == Contact.Type.MOBILE_PHONE
+    for kind, stored, *_nothing in rows:
+        mobile = kind == Contact.Type.MOBILE_PHONE
         if every or mobile:
-            number = masked(row) if mobile and not mobiles else plain(row)
-            found.append({"contactType": row.type, "contactNo": number})
+            show = masked if mobile and not mobiles else plain
+            found.append({"contactType": kind, "contactNo": show(kind, encryption.decrypt(stored))})
     return found

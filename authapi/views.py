@@ -9,13 +9,12 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import condition
-from rest_framework.request import Request
 
 from authapi import access_tokens, audit, authorizations, callers, platform, results, serializers, tokens, userinfo
 from authapi.container_api import ContainerView
 from authapi.merchant_api import MerchantView
 from portal import sheet
-from portal.models import PendingConsent
+from portal.models import PendingConsent, User
 
 
 class ApplyToken(MerchantView):
@@ -32,7 +31,7 @@ class ApplyToken(MerchantView):
             pair = tokens.refresh(self.required(params, "refresh_token", "refreshToken"), self.merchant, **named)
         else:
             raise results.UnsupportedGrantType
-        return serializers.token_pair(pair, self.merchant.sector.user_id(pair.user.uuid.bytes))
+        return serializers.token_pair(pair, self.merchant.sector.user_id(pair.user.bytes))
 
     def required(self, params: dict[str, Any], name: str, wire_name: str) -> str:
         if name not in params:
@@ -48,9 +47,9 @@ class InquiryUserInfo(MerchantView):
     def handle(self, params: dict[str, Any]) -> dict[str, Any]:
         found, grant = access_tokens.use(params["access_token"], self.merchant, app_id=params.get("app_id", ""))
         user_id = self.merchant.sector.user_id(found.user.uuid.bytes)
-        with results.about(user=found.user, app_id=found.mini_program.app_id, scopes=found.scopes):
-            scopes = userinfo.effective(found.scopes, grant)
-            info = userinfo.read(found.user, scopes, user_id, self.request.build_absolute_uri)
+        with results.about(user_id=found.user.pk, app_id=found.mini_program.app_id, scopes=found.scopes):
+            scopes = userinfo.effective(found, grant)
+            info = userinfo.read(found, scopes, user_id, self.request.build_absolute_uri)
         if self.version == 1 and "birthDate" in info:
             info["birthday"] = info.pop("birthDate")
         return {"userInfo": info}
@@ -83,7 +82,7 @@ class Query(MerchantView):
 class VerifySignature(MerchantView):
     """What string we computed from this very request, and whether its signature holds (wire.md 4.1)."""
 
-    def post(self, request: Request, version: str = "1", **kwargs: Any) -> HttpResponse:
+    def post(self, request: HttpRequest, version: str = "1", **kwargs: Any) -> HttpResponse:
         call = self.signed_call()
         answer = {
             "result": {"resultStatus": "S", "resultCode": "SUCCESS", "resultMessage": "success"},
@@ -102,7 +101,7 @@ class NoSuchApi(MerchantView):
 
     schema = None
 
-    def post(self, request: Request, version: str = "2", **kwargs: Any) -> HttpResponse:
+    def post(self, request: HttpRequest, version: str = "2", **kwargs: Any) -> HttpResponse:
         raise results.InvalidApi
 
 
@@ -111,18 +110,18 @@ class GetAuthCode(ContainerView):
 
     params_class = serializers.GetAuthCodeParams
 
-    def post(self, request: Request) -> HttpResponse:
+    def post(self, request: HttpRequest, user: User) -> HttpResponse:
         params = self.params()
         if consent_id := params.get("consent_id"):
-            outcome = authorizations.collect(self.user, self.consent(consent_id, params))
+            outcome = authorizations.collect(user, self.consent(consent_id, user, params))
         else:
-            outcome = authorizations.request(self.user, params["app_id"], params.get("scopes"))
+            outcome = authorizations.request(user, params["app_id"], params.get("scopes"))
         return outcome_response(request, outcome)
 
-    def consent(self, consent_id: str, params: dict[str, Any]) -> PendingConsent:
+    def consent(self, consent_id: str, user: User, params: dict[str, Any]) -> PendingConsent:
         """The user's own consent, for this mini-program and these scopes. Raises InvalidParameters."""
         rows = PendingConsent.objects.select_related("user", "mini_program")
-        consent = rows.filter(pk=consent_id, user=self.user, mini_program__client_id=params["app_id"]).first()
+        consent = rows.filter(pk=consent_id, user=user, mini_program__client_id=params["app_id"]).first()
         if consent is None:
             raise results.InvalidParameters("consentId: there is no such consent for this user and appId.")
         if params.get("scopes") and list(dict.fromkeys(params["scopes"])) != consent.scopes:
@@ -130,7 +129,7 @@ class GetAuthCode(ContainerView):
         return consent
 
 
-def outcome_response(request: Request, outcome: authorizations.Outcome) -> HttpResponse:
+def outcome_response(request: HttpRequest, outcome: authorizations.Outcome) -> HttpResponse:
     """An Outcome as JSON, with the address of the sheet when the user must be asked."""
     url = ""
     if outcome.consent:
@@ -141,9 +140,9 @@ def outcome_response(request: Request, outcome: authorizations.Outcome) -> HttpR
 class Consent(ContainerView):
     """What the sheet shows, for a container that draws its own (wire.md 2)."""
 
-    def get(self, request: Request, consent_id: str) -> HttpResponse:
-        authorizations.check_user(self.user)
-        shown = sheet.of(own_consent(request, consent_id))
+    def get(self, request: HttpRequest, user: User, consent_id: str) -> HttpResponse:
+        authorizations.check_user(user)
+        shown = sheet.of(own_consent(user, consent_id))
         return JsonResponse(serializers.consent(shown, request.build_absolute_uri))
 
 
@@ -152,18 +151,18 @@ class Decision(ContainerView):
 
     params_class = serializers.DecisionParams
 
-    def post(self, request: Request, consent_id: str) -> HttpResponse:
-        consent = own_consent(request, consent_id)
+    def post(self, request: HttpRequest, user: User, consent_id: str) -> HttpResponse:
+        consent = own_consent(user, consent_id)
         params = self.params()
         self.named = {"appId": consent.mini_program.app_id, "scopes": consent.scopes}
-        outcome = authorizations.decide(self.user, consent, params["granted_scopes"])
+        outcome = authorizations.decide(user, consent, params["granted_scopes"])
         return outcome_response(request, outcome)
 
 
-def own_consent(request: Request, consent_id: str) -> PendingConsent:
+def own_consent(user: User, consent_id: str) -> PendingConsent:
     """404 for anything of another user (trust 25)."""
     rows = PendingConsent.objects.select_related("user", "mini_program__merchant")
-    return get_object_or_404(rows, pk=consent_id, user=request.user)
+    return get_object_or_404(rows, pk=consent_id, user=user)
 
 
 class ReportError(ContainerView):
@@ -172,15 +171,15 @@ class ReportError(ContainerView):
     params_class = serializers.ReportErrorParams
     default_messages: ClassVar = {error: cls.default for error, cls in results.JSAPI_ERRORS.items()}
 
-    def post(self, request: Request) -> HttpResponse:
+    def post(self, request: HttpRequest, user: User) -> HttpResponse:
         params = self.params()
         error = params["error"]
         audit.write(
-            request._request,
+            request,
             code=str(error),
             reason="container: " + (params.get("error_message") or self.default_messages.get(error, "?")),
             app_id=params["app_id"],
-            user=self.user,
+            user_id=user.pk,
             scopes=params.get("scopes") or [],
         )
         return JsonResponse({"reported": True})

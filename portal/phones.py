@@ -5,6 +5,8 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
+_COUNTRY_CODES = frozenset(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)
+
 
 def parse(text: str) -> str:
     """A number as people write it, in E.164 (`+27609000084`). ValidationError when it is none.
@@ -26,9 +28,13 @@ def parse(text: str) -> str:
 
 
 def wire(e164: str) -> str:
-    """`+27609000084` as `27-609000084`."""
-    number = phonenumbers.parse(e164)
-    return f"{number.country_code}-{phonenumbers.national_significant_number(number)}"
+    """`+27609000084` as `27-609000084`. ValueError when it does not begin with a country code."""
+    digits = e164.removeprefix("+")
+    # No country code begins another one, so nothing has to be parsed.
+    length = next((n for n in (1, 2, 3) if digits[:n].isdigit() and int(digits[:n]) in _COUNTRY_CODES), 0)
+    if not length:
+        raise ValueError("not a phone number in E.164")
+    return f"{digits[:length]}-{digits[length:]}"
 
 
 def international(e164: str) -> str:

@@ -110,6 +110,7 @@ MIDDLEWARE = [
     "portal.middleware.TraceIdMiddleware",
     "portal.middleware.AbsoluteFormMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "authapi.middleware.ApiMiddleware",  # what follows is for pages
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -213,6 +214,8 @@ AUTH_CODE_LIFETIME = timedelta(seconds=env.int("AUTH_CODE_SECONDS", default=300)
 CONSENT_LIFETIME = timedelta(seconds=env.int("CONSENT_SECONDS", default=600))
 ACCESS_TOKEN_LIFETIME = timedelta(seconds=env.int("ACCESS_TOKEN_SECONDS", default=3600))
 REFRESH_TOKEN_IDLE_LIFETIME = timedelta(days=env.int("REFRESH_TOKEN_IDLE_DAYS", default=30))
+# How long a refresh may be repeated whose answer was lost (README, Tokens); 0 seconds: never.
+REFRESH_GRACE = timedelta(seconds=env.int("REFRESH_GRACE_SECONDS", default=10))
 REFRESH_TOKEN_ABSOLUTE_LIFETIME = timedelta(days=env.int("REFRESH_TOKEN_ABSOLUTE_DAYS", default=180))
 REQUEST_TIME_WINDOW = timedelta(seconds=env.int("REQUEST_TIME_WINDOW_SECONDS", default=900))
 RETENTION = timedelta(days=env.int("RETENTION_DAYS", default=30))  # dead codes and tokens, before `cleanup`

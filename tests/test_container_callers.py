@@ -148,5 +148,5 @@ def test_a_silent_call_of_the_native_app_stays_within_its_statements(
     make_program("kiosk", ["auth_base"])
     token = bearer(alice)
     assert "authCode" in native(token, {"appId": "kiosk"}).json()  # the grant is made
-    with django_assert_max_num_queries(5):  # token and user, mini-program, approvals, grant, code
+    with django_assert_max_num_queries(3):  # token and user, mini-program and grant, code
         assert "authCode" in native(token, {"appId": "kiosk"}).json()

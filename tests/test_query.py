@@ -156,5 +156,5 @@ def test_a_token_whose_grant_ran_out_is_not_active(pair: dict[str, Any], shop_se
 def test_a_query_costs_few_queries(
     pair: dict[str, Any], shop_server: MerchantServer, django_assert_max_num_queries: Any
 ) -> None:
-    with django_assert_max_num_queries(3):
+    with django_assert_max_num_queries(2):
         shop_server.post(QUERY, accessToken=pair["accessToken"])

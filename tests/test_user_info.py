@@ -452,8 +452,8 @@ def test_a_change_of_the_profile_shows_at_the_next_call(token: str, alice: User,
 def test_a_call_costs_few_queries(
     token: str, alices: Container, shop_server: MerchantServer, django_assert_max_num_queries: Any
 ) -> None:
-    with django_assert_max_num_queries(4):
+    with django_assert_max_num_queries(3):
         shop_server.user_info(token)
     every = shop_server.exchange(alices.code("shop", list(OPENS)))["accessToken"]
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(3):
         shop_server.user_info(every)

@@ -1,0 +1,65 @@
+"""Runs the hand-written SQL of the paths that are called most: an ORM query costs several times its statement."""
+
+import uuid
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from django.db import DEFAULT_DB_ALIAS, connection, models
+
+M = TypeVar("M", bound=models.Model)
+
+
+def row(sql: str, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
+    """The first row of one statement, or None."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        found: tuple[Any, ...] | None = cursor.fetchone()
+    return found
+
+
+def rows(sql: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """Every row of one statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return list(cursor.fetchall())
+
+
+def execute(sql: str, values: Mapping[str, Any]) -> None:
+    """One statement that gives nothing back."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+
+
+def model(cls: type[M], **columns: Any) -> M:
+    """These columns as a model; the others are read when somebody asks for them."""
+    names = [field.attname for field in cls._meta.concrete_fields if field.attname in columns]
+    return cls.from_db(DEFAULT_DB_ALIAS, names, [columns[name] for name in names])
+
+
+# --- Where SQLite and PostgreSQL differ -----------------------------------------------------------------------
+
+
+def moment(value: datetime) -> Any:
+    """A time as this database wants it."""
+    return connection.ops.adapt_datetimefield_value(value)
+
+
+def as_moment(value: datetime | None) -> datetime | None:
+    """A time as it came from the database; SQLite's has no zone and means UTC."""
+    return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
+
+
+def as_uuid(value: uuid.UUID | str) -> uuid.UUID:
+    """A UUID as it came from the database; SQLite's is text."""
+    return value if isinstance(value, uuid.UUID) else uuid.UUID(value)
+
+
+def joined(column: str) -> str:
+    """SQL that makes one text of this column of a group, with blanks between."""
+    return f"{'string_agg' if connection.vendor == 'postgresql' else 'group_concat'}({column}, ' ')"
+
+
+def union(parts: Iterable[str]) -> str:
+    """One statement of several, in their order."""
+    return " UNION ALL ".join(parts) + " ORDER BY 1, 2"
