@@ -70,7 +70,7 @@ class Command(BaseCommand):
         if not person.colour:
             User.objects.filter(pk=user.pk).update(avatar="")
         elif not is_kept(user.avatar):
-            user.avatar.save(f"{person.login}.png", picture(person.login[0].upper(), person.colour))
+            user.avatar.save(f"{secrets.token_urlsafe(16)}.png", picture(person.login[0].upper(), person.colour))
         self._rows(user.login_ids, LoginId, person.login_ids)
         self._rows(user.contacts, Contact, person.contacts)
         user.addresses.all().delete()
