@@ -12,7 +12,7 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from authapi import audit, bodies, callers, platform, results
+from authapi import audit, bodies, callers, limits, platform, results
 from authapi.serializers import MerchantParams, first_error
 from portal.models import Merchant
 
@@ -114,7 +114,14 @@ class MerchantView(APIView):
         if not isinstance(exc, results.MerchantRefusal):
             logger.exception("unforeseen error at %s", self.request.path, exc_info=exc)
             exc = results.UnknownException(reason=f"{type(exc).__name__}, see the log")
-        self.write_audit(exc)
+        exc = limits.instead(
+            exc,
+            client_id=self.request.headers.get("Client-Id", ""),
+            address=audit.address(self.request._request),
+            secret=self.named(exc.field),
+        )
+        if exc.audited:
+            self.write_audit(exc)
         result = {
             "resultStatus": exc.status_on(self.version),
             "resultCode": exc.code_on(self.version),
@@ -130,19 +137,19 @@ class MerchantView(APIView):
             self.request._request,
             code=refusal.code_on(self.version),
             reason=refusal.reason,
-            app_id=refusal.app_id or self.named_app_id(),
+            app_id=refusal.app_id or self.named("appId"),
             client_id=self.request.headers.get("Client-Id", ""),
             user=refusal.user,
             scopes=refusal.scopes,
         )
 
-    def named_app_id(self) -> str:
-        """The appId the caller wrote, for the audit row of a refusal that came before it was looked at."""
+    def named(self, field: str) -> str:
+        """The text the caller wrote into this field, "" when it cannot be read."""
         try:
-            app_id = bodies.parse(self.body()).get("appId", "")
+            found = bodies.parse(self.body()).get(field, "")
         except (bodies.MalformedError, results.ParamIllegal):
             return ""
-        return app_id if isinstance(app_id, str) else ""
+        return found if isinstance(found, str) else ""
 
     def http_method_not_allowed(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
         raise results.InvalidApi(f"{request.method} is not supported here. Use POST.")

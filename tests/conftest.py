@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.core.cache import cache
 from django.test import Client
 from pytest_django.plugin import blocking_manager_key
 
@@ -56,6 +57,13 @@ def _quick_passwords_and_own_media(settings: Any, tmp_path: Any) -> None:
     settings.MEDIA_ROOT = tmp_path / "media"
     settings.WHITENOISE_AUTOREFRESH = True  # or each Client would read every static file first
     settings.ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_counted_yet(settings: Any) -> None:
+    """A cache of this process, empty: limits begin at nothing, and nobody's Redis is cleared."""
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    cache.clear()
 
 
 def make_person(login: str, phone: str, **profile: Any) -> User:
