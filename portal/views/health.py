@@ -10,6 +10,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from portal import keys
+from portal.models import PlatformKey
 
 
 def healthz(request: HttpRequest) -> HttpResponse:
@@ -44,7 +45,8 @@ def _migrations() -> str:
 
 
 def _keys() -> str:
-    return keys.problem_of(settings.PLATFORM_SIGNING_KEY)
+    """The environment's key and, once it was rotated, the one that signs."""
+    return keys.problem_of(settings.PLATFORM_SIGNING_KEY) or PlatformKey.objects.problem()
 
 
 def _cache() -> str:
