@@ -115,12 +115,11 @@ class ContainerView(APIView):
 
     def _too_many(self, over: Over) -> HttpResponse:
         """429: calls without a valid user are limited per address (trust 19); the first of a window is audited."""
-        words = "Too many calls without a valid user from this address. Wait as long as Retry-After says."
         if over.first:
-            self.write_audit("429", words, [])
-        return JsonResponse(
-            jsapi_error(results.UnknownError(words)), status=429, headers={"Retry-After": str(over.retry_after)}
-        )
+            self.write_audit("429", limits.UNAUTHENTICATED, [])
+        response = JsonResponse(jsapi_error(results.UnknownError(limits.UNAUTHENTICATED)), status=429)
+        response["Retry-After"] = str(over.retry_after)
+        return response
 
     def write_audit(self, code: str, reason: str, failed: list[str]) -> None:
         request: HttpRequest = self.request._request

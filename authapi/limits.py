@@ -76,6 +76,9 @@ def _exceeded(refusal: MerchantRefusal, over: limits.Over, which: str) -> result
     return exceeded
 
 
+UNAUTHENTICATED = "Too many calls without a valid user from this address. Wait as long as Retry-After says."
+
+
 def unauthenticated(address: str | None) -> limits.Over | None:
     """Count a container call without a valid user, per address; None also while the cache is down (wire.md 2)."""
     try:

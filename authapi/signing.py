@@ -5,7 +5,7 @@ import binascii
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPubl
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 ALGORITHM = "RSA256"
+_QUOTED = (("+", "%2B"), ("/", "%2F"), ("=", "%3D"))
 _EPOCH_MS = re.compile(r"[0-9]{13}")
 _COMPACT_OFFSET = re.compile(r"([+-][0-9]{2})([0-9]{2})$")
 
@@ -106,7 +107,9 @@ def sign(key: RSAPrivateKey, message: bytes) -> bytes:
 
 def header(signature: bytes, key_version: str) -> str:
     """The value clients parse by position: three parts, this order, comma and one blank (wire.md 4.1)."""
-    value = quote(base64.b64encode(signature).decode(), safe="")
+    value = base64.b64encode(signature).decode()
+    for character, quoted in _QUOTED:  # a tenth of the time of urllib's quote, which every answer would pay
+        value = value.replace(character, quoted)
     return f"algorithm={ALGORITHM}, keyVersion={key_version}, signature={value}"
 
 

@@ -39,7 +39,8 @@ def _hit(name: str, limit: int, seconds: int) -> Over | None:
         cache.set(name, fresh, seconds)
         value = fresh
     until, count = divmod(value, _MILLISECOND)
-    return Over(ceil((until - now) / 1000), first=count == limit + 1) if count > limit else None
+    # At most `seconds`: another caller may have begun the window after we looked at the clock.
+    return Over(min(seconds, ceil((until - now) / 1000)), first=count == limit + 1) if count > limit else None
 
 
 def _increased(name: str, by: int = 1) -> int:

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from django.conf import settings
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -16,6 +17,11 @@ class PlatformKeyQuerySet(models.QuerySet["PlatformKey"]):
     def due(self) -> "PlatformKeyQuerySet":
         """Those that may sign now; the newest of them does."""
         return self.filter(private_key__isnull=False, active_from__lte=timezone.now()).order_by("-version")
+
+    def public_pem(self) -> str:
+        """The public half of the key that signs."""
+        row = self.due().first()
+        return row.public_key if row else keys.public_key_of(settings.PLATFORM_SIGNING_KEY)
 
     def problem(self) -> str:
         """Why the newest of them cannot sign, "" when it can, or when the environment's key signs."""

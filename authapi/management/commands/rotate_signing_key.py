@@ -10,21 +10,9 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from authapi import platform, signing
-from portal import keys
+from portal import keys, moments
 from portal.models import PlatformKey
 from portal.models.merchants import rsa_public_key
-
-
-def moment(text: str) -> datetime:
-    """A day, or a time with offset, still to come."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError("use ISO-8601: 2026-12-01, or 2026-12-01T03:00+00:00") from error
-    found = found if found.tzinfo else timezone.make_aware(found)
-    if found <= timezone.now():
-        raise argparse.ArgumentTypeError("it is past; leave it out to sign with the new key at once")
-    return found
 
 
 class Command(BaseCommand):
@@ -37,7 +25,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
-            "--active-from", type=moment, metavar="ISO-DATE", help="sign with it from then on; publish it now"
+            "--active-from", type=moments.to_come, metavar="ISO-DATE", help="sign with it from then on; publish it now"
         )
         parser.add_argument(
             "--retire-after-days", type=int, default=30, metavar="N", help="how long JWKS goes on showing the old (30)"

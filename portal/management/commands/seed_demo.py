@@ -17,7 +17,7 @@ from django.db.models.fields.files import ImageFieldFile
 from PIL import Image, ImageDraw, ImageFont
 
 from portal import demo, keys
-from portal.models import Address, Contact, LoginId, Merchant, MiniProgram, ScopeApproval, Sector, User
+from portal.models import Address, Contact, LoginId, Merchant, MiniProgram, PlatformKey, ScopeApproval, Sector, User
 from portal.models.mini_programs import all_features
 
 DEMO_DIR = settings.VAR_DIR / "demo"
@@ -140,7 +140,7 @@ class Command(BaseCommand):
             }
             for program in demo.PROGRAMS
         ]
-        platform = {"publicKey": keys.public_key_of(settings.PLATFORM_SIGNING_KEY)}
+        platform = {"publicKey": PlatformKey.objects.public_pem()}
         return {"users": people, "operators": operators, "miniPrograms": programs, "platform": platform}
 
     def _words(self, report: dict[str, Any]) -> str:
