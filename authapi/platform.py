@@ -194,7 +194,12 @@ def signed_headers(path: str, client_id: str, body: bytes, *, prefix: str) -> di
 
 
 def jwks() -> dict[str, Any]:
-    """Our public keys as a JSON Web Key Set (RFC 7517), those to come included; kid is the keyVersion."""
+    """Our public keys as a JSON Web Key Set (RFC 7517), those to come included; kid is the keyVersion.
+
+    Looked up each time: whoever meets a new keyVersion finds it here, even if this process has not signed with it yet.
+    """
+    with _looking_up:
+        _look_up()
     known, now = ring(), timezone.now()
     shown = [
         version

@@ -26,7 +26,7 @@ def public_key(jwk: dict[str, str]) -> rsa.RSAPublicKey:
     return rsa.RSAPublicNumbers(number(jwk["e"]), number(jwk["n"])).public_key()
 
 
-def test_the_set_holds_our_public_key_and_nothing_private() -> None:
+def test_the_set_holds_our_public_key_and_nothing_private(db: None) -> None:
     response = Client().get(JWKS)
     assert response["Content-Type"] == "application/json"
     assert response["Cache-Control"] == "public, max-age=300"

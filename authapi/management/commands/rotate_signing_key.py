@@ -48,7 +48,7 @@ class Command(BaseCommand):
             ) from error
         when = f"from {row.active_from.isoformat(timespec='minutes')}" if active_from else "from now"
         self.stdout.write(f"keyVersion {row.version} ({shown(row.public_key)}) signs {when}, and JWKS shows it.")
-        self.stdout.write(f"JWKS shows the earlier keys until {until.isoformat(timespec='minutes')}.")
+        self.stdout.write(f"JWKS shows those before it until {until.isoformat(timespec='minutes')} at the latest.")
 
 
 def new_key(active_from: datetime) -> PlatformKey:
