@@ -92,7 +92,7 @@ class IDTokenAdmin(SecretAdmin):
 
 def codes() -> list[str]:
     """Every code an audit row can carry: those of results.py, and what the container's API answers by HTTP status."""
-    found = {str(error) for error in results.JSAPI_ERRORS} | {"401", "403", "404", "405"}  # container_api.py
+    found = {str(error) for error in results.JSAPI_ERRORS} | {"401", "403", "404", "405", "429"}  # container_api.py
     for refusal in results.MerchantRefusal.__subclasses__():
         found |= {refusal.code, refusal.v1_code}
     return sorted(found - {""})

@@ -10,8 +10,9 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
-from authapi import audit, bodies, codes, results, serializers, statements
+from authapi import audit, bodies, codes, limits, results, serializers, statements
 from authapi.serializers import jsapi_error
+from portal.limits import Over
 from portal.models import User
 
 logger = logging.getLogger(__name__)
@@ -102,11 +103,21 @@ class ContainerView(APIView):
     def _http_refusal(self, exc: exceptions.APIException | Http404) -> HttpResponse:
         drf = exceptions.NotFound("There is no such thing of yours.") if isinstance(exc, Http404) else exc
         unauthenticated = isinstance(drf, (exceptions.NotAuthenticated, exceptions.AuthenticationFailed))
+        if unauthenticated and (over := limits.unauthenticated(audit.address(self.request))):
+            return self._too_many(over)
         self.write_audit("401" if unauthenticated else str(drf.status_code), str(drf.detail), [])
         body = jsapi_error(results.UnknownError(str(drf.detail)))
         response = JsonResponse(body, status=401 if unauthenticated else drf.status_code)
         if unauthenticated:
             response["WWW-Authenticate"] = "Bearer"
+        return response
+
+    def _too_many(self, over: Over) -> HttpResponse:
+        """429: calls without a valid user are limited per address (trust 19); the first of a window is audited."""
+        if over.first:
+            self.write_audit("429", limits.UNAUTHENTICATED, [])
+        response = JsonResponse(jsapi_error(results.UnknownError(limits.UNAUTHENTICATED)), status=429)
+        response["Retry-After"] = str(over.retry_after)
         return response
 
     def write_audit(self, code: str, reason: str, failed: list[str]) -> None:

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.encoding import escape_uri_path
 from rest_framework.views import APIView
 
-from authapi import audit, bodies, callers, platform, results, serializers
+from authapi import audit, bodies, callers, limits, platform, results, serializers
 from authapi.serializers import MerchantParams
 from portal.models import Merchant
 
@@ -115,7 +115,14 @@ class MerchantView(APIView):
         if not isinstance(exc, results.MerchantRefusal):
             logger.exception("unforeseen error at %s", self.request.path, exc_info=exc)
             exc = results.UnknownException(reason=f"{type(exc).__name__}, see the log")
-        self.write_audit(exc)
+        exc = limits.instead(
+            exc,
+            client_id=self.client_id,
+            address=audit.address(self.request),
+            secret=self.named(exc.field),
+        )
+        if exc.audited:
+            self.write_audit(exc)
         result = {
             "resultStatus": exc.status_on(self.version),
             "resultCode": exc.code_on(self.version),
@@ -131,16 +138,16 @@ class MerchantView(APIView):
             self.request,
             code=refusal.code_on(self.version),
             reason=refusal.reason,
-            app_id=refusal.app_id or self.named_app_id(),
+            app_id=refusal.app_id or self.named("appId"),
             client_id=self.client_id,
             user_id=refusal.user_id,
             scopes=refusal.scopes,
         )
 
-    def named_app_id(self) -> str:
-        """The appId the caller wrote, for the audit row of a refusal that came before it was looked at."""
+    def named(self, field: str) -> str:
+        """The text the caller wrote into this field, "" when it cannot be read."""
         try:
-            app_id = bodies.parse(self.body).get("appId", "")
+            found = bodies.parse(self.body).get(field, "")
         except (bodies.MalformedError, results.ParamIllegal):
             return ""
-        return app_id if isinstance(app_id, str) else ""
+        return found if isinstance(found, str) else ""

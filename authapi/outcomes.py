@@ -8,6 +8,7 @@ from typing import Any
 
 from authapi import answers, results
 from authapi.answers import Answer
+from authapi.limits import UNAUTHENTICATED
 from authapi.merchant_api import SUCCESS
 from authapi.results import MerchantRefusal
 
@@ -234,5 +235,6 @@ CONTAINER: dict[str, tuple[tuple[type[Answer], ...], dict[str, dict[str, Any]], 
 HTTP_REFUSALS: dict[int, tuple[str, dict[str, Any]]] = {
     401: ("No user is signed in.", _failure(results.UnknownError, "Authentication credentials were not provided.")),
     403: ("The CSRF token is missing.", _failure(results.UnknownError, "CSRF Failed: CSRF token missing.")),
+    429: ("Too many calls without a valid user: see Retry-After.", _failure(results.UnknownError, UNAUTHENTICATED)),
     404: ("No such consent of this user.", _failure(results.UnknownError, "There is no such thing of yours.")),
 }

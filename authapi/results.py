@@ -84,7 +84,9 @@ class MerchantRefusal(Refusal):
     v1_code: ClassVar[str] = ""
     status: ClassVar[str] = "F"
     v1_status: ClassVar[str] = ""
+    field: ClassVar[str] = ""  # the wire's name of the code or token it is about
     retry_after: int | None = None
+    audited = True  # whether it leaves an audit row
 
     def code_on(self, version: int) -> str:
         return (self.v1_code if version == 1 else "") or self.code
@@ -137,28 +139,34 @@ class UnknownException(MerchantRefusal):
 
 
 class InvalidAuthCode(MerchantRefusal):
+    field = "authCode"
     code, v1_code, default = "INVALID_AUTHCODE", "INVALID_CODE", "authCode: there is no such code for this client."
 
 
 class ExpiredAuthCode(MerchantRefusal):
+    field = "authCode"
     code, v1_code = "EXPIRED_AUTHCODE", "EXPIRED_CODE"
     default = "authCode: it is too old. Call my.getAuthCode for a new one."
 
 
 class UsedAuthCode(MerchantRefusal):
+    field = "authCode"
     code, v1_code = "USED_AUTHCODE", "USED_CODE"
     default = "authCode: it was used before, so its tokens are revoked. Call my.getAuthCode for a new one."
 
 
 class InvalidRefreshToken(MerchantRefusal):
+    field = "refreshToken"
     code, default = "INVALID_REFRESH_TOKEN", "refreshToken: there is no such token for this client."
 
 
 class ExpiredRefreshToken(MerchantRefusal):
+    field = "refreshToken"
     code, default = "EXPIRED_REFRESH_TOKEN", "refreshToken: it is too old. Call my.getAuthCode for a new code."
 
 
 class UsedRefreshToken(MerchantRefusal):
+    field = "refreshToken"
     code = "USED_REFRESH_TOKEN"
     default = "refreshToken: it was used before, so all that came of it is revoked. Call my.getAuthCode again."
 
@@ -182,10 +190,12 @@ class ReferenceClientIdNotMatch(MerchantRefusal):
 
 
 class InvalidAccessToken(MerchantRefusal):
+    field = "accessToken"
     code, default = "INVALID_ACCESS_TOKEN", "accessToken: there is no such token for this client, or it is revoked."
 
 
 class ExpiredAccessToken(MerchantRefusal):
+    field = "accessToken"
     code, default = "EXPIRED_ACCESS_TOKEN", "accessToken: it is too old. Refresh it."
 
 

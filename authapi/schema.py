@@ -121,7 +121,7 @@ class WireSchema(AutoSchema):
             v1 = self.merchant.v1_shape if self.version == 1 else None
             return {"200": _one_of(v1 or self.merchant.shape, answers.Refusal)}
         shapes, _requests, _answers = outcomes.CONTAINER[type(self.view).__name__]
-        codes = [401, 403, 404] if "{consent_id}" in self.path else [401, 403]
+        codes = [401, 403, *([404] if "{consent_id}" in self.path else []), 429]
         refusals = {str(code): _http_refusal(code) for code in codes}
         return {"200": _one_of(*shapes), **refusals}
 
@@ -180,6 +180,7 @@ MERCHANT_HEADERS = [
     _header("Client-Id", "Who calls; at most 128 characters."),
     _header("Request-Time", "ISO-8601 with offset, or epoch milliseconds."),
     _header("Signature", "algorithm=RSA256, keyVersion=1, signature=<urlEncode(base64)>"),
+    _header("Retry-After", "Seconds, with REQUEST_TRAFFIC_EXCEED_LIMIT.", response=True, required=False),
     _header("client-id", "The caller's, echoed.", response=True, required=False),
     _header("response-time", "ISO-8601 with offset.", response=True, required=False),
     _header("signature", "Ours, over the answer.", response=True, required=False),

@@ -36,6 +36,14 @@ def find(name: str) -> User | None:
     return row.user if row else None
 
 
+def canonical(name: str) -> str:
+    """One spelling for all the usual ways to write a name: a phone number as E.164, anything else in lower case."""
+    try:
+        return phones.parse(name)
+    except ValidationError:
+        return name.strip().lower()
+
+
 def _spellings(name: str) -> set[str]:
     spellings = {name, name.lower()}
     with suppress(ValidationError):

@@ -1,10 +1,9 @@
-"""The user's forms: signing in, and the profile (its rows of login ids, contacts and addresses: rows.py)."""
+"""The profile's form (its rows of login ids, contacts and addresses: rows.py; signing in: sign_in.py)."""
 
 from datetime import date, timedelta
 from typing import Any
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm
 from django.core.exceptions import ValidationError
 from django.core.files.base import File
 from django.core.files.uploadedfile import UploadedFile
@@ -16,24 +15,6 @@ from portal import pictures
 from portal.models.users import User
 
 EARLIEST_BIRTH = date(1900, 1, 1)
-
-
-class SignInForm(AuthenticationForm):
-    """One field for every name a person signs in with."""
-
-    error_messages = {
-        **AuthenticationForm.error_messages,
-        "invalid_login": _(
-            "We do not know this name and password together. Check both: capital letters count in the password."
-        ),
-    }
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["username"].label = _("Phone number, e-mail or login")
-        self.fields["username"].widget.attrs.update(autocomplete="username", spellcheck="false", inputmode="email")
-        self.fields["username"].error_messages["required"] = _("Type your phone number, e-mail or login.")
-        self.fields["password"].error_messages["required"] = _("Type your password.")
 
 
 class PictureField(forms.FileField):

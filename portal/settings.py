@@ -171,8 +171,14 @@ else:
     }
 
 CACHES = {"default": env.cache("CACHE_URL", default="locmemcache://")}
+SHARED_CACHE = "redis" in CACHES["default"]["BACKEND"]
+CACHES["default"]["OPTIONS"] = {
+    # A Redis that is gone or hangs costs a caller a quarter of a second, not five.
+    **({"socket_connect_timeout": 0.25, "socket_timeout": 0.25} if SHARED_CACHE else {"MAX_ENTRIES": 100_000}),
+    **CACHES["default"].get("OPTIONS", {}),
+}
 # Sessions are read from the cache where all processes share it; an in-process one would keep a signed-out user in.
-SESSION_ENGINE = f"django.contrib.sessions.backends.{'cached_db' if 'redis' in env.str('CACHE_URL', '') else 'db'}"
+SESSION_ENGINE = "portal.sessions" if SHARED_CACHE else "django.contrib.sessions.backends.db"
 
 MEDIA_ROOT = VAR_DIR / "media"
 MEDIA_URL = "/media/"
@@ -197,6 +203,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 AUTH_USER_MODEL = "portal.User"
 AUTHENTICATION_BACKENDS = ["portal.auth.LoginIdBackend"]
 LOGIN_URL = "/accounts/login/"
+SIGN_IN_TRIES = env.int("SIGN_IN_TRIES", default=10)  # portal/sign_in.py
+SIGN_IN_TRIES_OF_ADDRESS = env.int("SIGN_IN_TRIES_PER_ADDRESS", default=100)
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/accounts/login/"
 AUTH_PASSWORD_VALIDATORS = [
@@ -227,6 +235,9 @@ REFRESH_TOKEN_IDLE_LIFETIME = timedelta(days=env.int("REFRESH_TOKEN_IDLE_DAYS", 
 REFRESH_GRACE = timedelta(seconds=env.int("REFRESH_GRACE_SECONDS", default=10))
 REFRESH_TOKEN_ABSOLUTE_LIFETIME = timedelta(days=env.int("REFRESH_TOKEN_ABSOLUTE_DAYS", default=180))
 REQUEST_TIME_WINDOW = timedelta(seconds=env.int("REQUEST_TIME_WINDOW_SECONDS", default=900))
+LIMIT_CLIENT = env.int("LIMIT_CLIENT_PER_MINUTE", default=300)  # failed calls (trust 19, authapi/limits.py)
+LIMIT_ADDRESS = env.int("LIMIT_ADDRESS_PER_MINUTE", default=1000)
+LIMIT_PREFIX = env.int("LIMIT_SECRET_PER_MINUTE", default=100)
 RETENTION = timedelta(days=env.int("RETENTION_DAYS", default=30))  # dead codes and tokens, before `cleanup`
 
 # --- django-oauth-toolkit: keeps the codes and tokens, hashed; none of its views is mounted ---------------------

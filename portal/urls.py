@@ -7,14 +7,11 @@ from django.urls import include, path, re_path
 from django.views.static import serve
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from portal.forms import SignInForm
-from portal.views import consent, health, home, permissions, profile
-
-sign_in = auth_views.LoginView.as_view(authentication_form=SignInForm, redirect_authenticated_user=True)
+from portal.views import consent, health, home, permissions, profile, sign_in
 
 urlpatterns = [
     path("", home.home, name="home"),
-    path("accounts/login/", sign_in, name="login"),
+    path("accounts/login/", sign_in.sign_in, name="login"),
     path("accounts/logout/", auth_views.LogoutView.as_view(), name="logout"),
     path("profile/", profile.ProfilePage.as_view(), name="profile"),
     path("permissions/", permissions.index, name="permissions"),

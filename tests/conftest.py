@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.core.cache import cache
 from django.test import Client
 from pytest_django.plugin import blocking_manager_key
 
+from authapi import platform
 from authapi.models import ErrorAudit
 from portal.models import Address, Contact, LoginId, Merchant, MiniProgram, ScopeApproval, Sector, User
 from portal.scopes import BUILT_IN
@@ -56,6 +58,19 @@ def _quick_passwords_and_own_media(settings: Any, tmp_path: Any) -> None:
     settings.MEDIA_ROOT = tmp_path / "media"
     settings.WHITENOISE_AUTOREFRESH = True  # or each Client would read every static file first
     settings.ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_counted_yet(settings: Any) -> None:
+    """A cache of this process, empty: limits begin at nothing, and nobody's Redis is cleared."""
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _no_signing_key_but_the_environments() -> None:
+    """As if it had been looked up just now: no test hears of another test's keys, nor counts that statement."""
+    platform.know([])
 
 
 def make_person(login: str, phone: str, **profile: Any) -> User:

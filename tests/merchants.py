@@ -30,9 +30,10 @@ def public_pem(name: str) -> str:
 class MerchantServer:
     """Calls the portal like a merchant does. `post` gives the parsed answer after verifying its signature."""
 
-    def __init__(self, client_id: str, key: str = "") -> None:
+    def __init__(self, client_id: str, key: str = "", key_version: int = 1) -> None:
         self.client_id = client_id
         self.key = key or client_id
+        self.key_version = key_version
         self.http = Client()
 
     def signature(self, path: str, time: str, body: bytes) -> bytes:
@@ -45,7 +46,7 @@ class MerchantServer:
         return {
             "Client-Id": self.client_id,
             "Request-Time": time,
-            "Signature": f"algorithm=RSA256, keyVersion=1, signature={value}",
+            "Signature": f"algorithm=RSA256, keyVersion={self.key_version}, signature={value}",
         }
 
     def send(self, path: str, body: bytes, **headers: str) -> Any:

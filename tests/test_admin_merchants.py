@@ -1,11 +1,13 @@
 """Merchants at the console: their keys rotate, their sector stays, their parked notices are sent again."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
+from authapi.models import ErrorAudit
 from portal.models import Merchant, MerchantNotice, MiniProgram, Sector, User
 from tests.conftest import Container
 from tests.merchants import MerchantServer, public_pem
@@ -83,6 +85,32 @@ def test_keys_rotate_without_a_gap(
     assert shop.merchant.keys.get(version=1).retired_at
     refused = shop_server.post("/v2/authorizations/applyToken", grantType="AUTHORIZATION_CODE", authCode="x")
     assert refused["result"]["resultCode"] == "KEY_NOT_FOUND"
+
+
+@pytest.mark.trust(12)
+def test_a_key_works_until_the_day_an_operator_sets(
+    manager: Desk, shop: MiniProgram, shop_server: MerchantServer, audited: Callable[..., ErrorAudit]
+) -> None:
+    def code(server: MerchantServer) -> str:
+        return str(server.user_info("none")["result"]["resultCode"])
+
+    path, day = f"{LIST}{shop.merchant_id}/change/", timezone.now() + timedelta(days=14)
+    new = {"keys-1-version": 2, "keys-1-public_key": public_pem("shop-next")}
+    end = {"keys-0-retired_at_0": f"{day:%Y-%m-%d}", "keys-0-retired_at_1": "00:00:00"}
+    assert manager.post(path, form_of(shop.merchant, 1, **new, **end)).status_code == 302
+    retired_at = shop.merchant.keys.get(version=1).retired_at
+    assert retired_at
+    assert retired_at.date() == day.date()
+    assert "Why: as agreed" in last_log()[2]
+    second = MerchantServer("shop-client", "shop-next", key_version=2)
+    assert (code(shop_server), code(second)) == ("INVALID_ACCESS_TOKEN", "INVALID_ACCESS_TOKEN")
+
+    later = {"keys-0-retired_at_0": f"{day + timedelta(days=7):%Y-%m-%d}", "keys-0-retired_at_1": "00:00:00"}
+    assert manager.post(path, form_of(shop.merchant, **later)).status_code == 302
+    assert shop.merchant.keys.get(version=1).retired_at == retired_at + timedelta(days=7)  # they asked for a week
+    shop.merchant.keys.filter(version=1).update(retired_at=timezone.now())  # that day has come
+    assert (code(second), code(shop_server)) == ("INVALID_ACCESS_TOKEN", "KEY_NOT_FOUND")
+    audited("KEY_NOT_FOUND", client_id="shop-client")
 
 
 def test_a_key_is_never_changed_and_retired_is_retired(manager: Desk, shop: MiniProgram) -> None:

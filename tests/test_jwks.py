@@ -7,6 +7,7 @@ from urllib.parse import unquote
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from django.core.management import call_command
 from django.test import Client
 
 from portal import keys
@@ -25,7 +26,7 @@ def public_key(jwk: dict[str, str]) -> rsa.RSAPublicKey:
     return rsa.RSAPublicNumbers(number(jwk["e"]), number(jwk["n"])).public_key()
 
 
-def test_the_set_holds_our_public_key_and_nothing_private() -> None:
+def test_the_set_holds_our_public_key_and_nothing_private(db: None) -> None:
     response = Client().get(JWKS)
     assert response["Content-Type"] == "application/json"
     assert response["Cache-Control"] == "public, max-age=300"
@@ -53,3 +54,12 @@ def test_a_new_key_and_version_are_published_and_used(shop_server: MerchantServe
     assert jwk["n"] != before
     response = shop_server.send("/v1/authorizations/query", b"{}")
     assert response["signature"].startswith("algorithm=RSA256, keyVersion=2, signature=")
+
+
+def test_a_rotated_key_is_published_beside_the_old_one(shop_server: MerchantServer) -> None:
+    call_command("rotate_signing_key", verbosity=0)
+    found = Client().get(JWKS).json()["keys"]
+    assert [jwk["kid"] for jwk in found] == ["1", "2"]
+    assert all(set(jwk) == {"kty", "use", "alg", "kid", "n", "e"} for jwk in found)
+    assert len({public_key(jwk).public_numbers().n for jwk in found}) == 2
+    test_an_answer_verifies_with_the_published_key_of_its_key_version(shop_server)

@@ -114,7 +114,7 @@ def test_merchant_endpoints_take_the_signed_headers_and_container_endpoints_a_us
             assert operation["security"] == [{"merchantSignature": []}]
             assert headers == {"Client-Id", "Request-Time", "Signature"}
             answer = operation["responses"]["200"]["headers"]
-            assert set(answer) == {"client-id", "response-time", "signature", "Trace-Id"}
+            assert set(answer) == {"client-id", "response-time", "signature", "Trace-Id", "Retry-After"}
 
 
 def test_every_example_fits_its_own_schema(schema: Json) -> None:

@@ -1,8 +1,6 @@
 """CACHE_URL=redis://…: sessions are read from Redis, and a signed-out user is out for every process."""
 
 import os
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,27 +9,16 @@ import redis
 import requests
 
 from tests import servers
-from tests.machine import need
+from tests.redis_server import RedisServer
 
 pytestmark = pytest.mark.process
 
 
 @pytest.fixture
 def redis_url(tmp_path: Path) -> Iterator[str]:
-    """A Redis of our own on a free port, keeping nothing."""
-    program, port = need("redis-server", package="redis-server"), servers.free_port()
-    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    client = redis.Redis(port=port)
-    for _attempt in range(100):
-        try:
-            client.ping()
-            break
-        except redis.ConnectionError:
-            time.sleep(0.05)
-    yield f"redis://127.0.0.1:{port}/0"
-    process.terminate()
-    process.wait(10)
+    server = RedisServer(tmp_path)
+    yield server.url
+    server.stop()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,27 @@ def test_a_new_key_comes_beside_the_old_one(register: Register, alices: Containe
     assert server.exchange(alices.code("tea", ["auth_base"]))["result"]["resultCode"] == "SUCCESS"
 
 
+def test_the_old_key_works_until_its_day(register: Register, tmp_path: Path) -> None:
+    register()
+    (tmp_path / "new.pem").write_text(public_pem("tea-client-2"))
+    day = (timezone.now() + timedelta(days=14)).date().isoformat()
+    changes = {"public-key": tmp_path / "new.pem", "key-version": 2, "retire-others": day}
+    register(**changes)
+    old, new = MerchantKey.objects.order_by("version")
+    assert old.retired_at
+    assert (old.retired_at.date().isoformat(), new.retired_at) == (day, None)
+    servers = {1: MerchantServer("tea-client"), 2: MerchantServer("tea-client", "tea-client-2", key_version=2)}
+    assert {n: server.user_info("none")["result"]["resultCode"] for n, server in servers.items()} == {
+        1: "INVALID_ACCESS_TOKEN",
+        2: "INVALID_ACCESS_TOKEN",
+    }
+    MerchantKey.objects.filter(version=1).update(retired_at=timezone.now())  # that day has come
+    assert servers[1].user_info("none")["result"]["resultCode"] == "KEY_NOT_FOUND"
+    assert servers[2].user_info("none")["result"]["resultCode"] == "INVALID_ACCESS_TOKEN"
+    register(**changes | {"retire-others": "2099-01-01"})
+    assert MerchantKey.objects.get(version=1).retired_at.year < 2099  # type: ignore[union-attr]
+
+
 def test_bare_base64_is_a_key_too(register: Register, tmp_path: Path) -> None:
     (tmp_path / "bare").write_text("".join(public_pem("tea-client").splitlines()[1:-1]))
     register(**{"public-key": tmp_path / "bare"})
@@ -186,6 +208,8 @@ def test_a_bad_key_is_refused(register: Register, tmp_path: Path, content: Calla
         ("key-version", "0", "--key-version must be from 1 to 999999999"),
         ("key-version", "1000000000", "--key-version must be from 1 to 999999999"),
         ("key-version", "one", "argument --key-version: invalid int value"),
+        ("retire-others", "soon", "argument --retire-others: use ISO-8601"),
+        ("retire-others", "2020-01-01", "argument --retire-others: it is past"),
         ("page-url", "tea.example", "--page-url: Enter a valid URL"),
         ("page-url", "javascript:alert(1)", "--page-url: Enter a valid URL"),
         ("page-url", "https://tea.example:99999/", "--page-url: This address has no usable host or port"),

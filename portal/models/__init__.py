@@ -6,6 +6,7 @@ from .ledger import ConsentDecision, ConsentText
 from .merchants import Merchant, MerchantKey, Sector
 from .mini_programs import MiniProgram, ScopeApproval
 from .notices import MerchantNotice
+from .platform_keys import PlatformKey
 from .users import Address, Contact, LoginId, User
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "MiniProgram",
     "MiniProgramGrant",
     "PendingConsent",
+    "PlatformKey",
     "ScopeApproval",
     "Sector",
     "User",

@@ -15,7 +15,7 @@ from django.utils import timezone
 from oauth2_provider.models import AccessToken, RefreshToken
 
 from authapi.models import AuthCode
-from portal.models import MiniProgramGrant, PendingConsent
+from portal.models import MiniProgramGrant, PendingConsent, PlatformKey
 
 CONSENT_RETENTION = timedelta(days=1)
 
@@ -23,7 +23,8 @@ CONSENT_RETENTION = timedelta(days=1)
 class Command(BaseCommand):
     help = (
         "End grants whose time ran out, and delete dead codes and tokens RETENTION_DAYS after their end, unanswered "
-        "consents a day after theirs, and expired sessions. The ledger and the error audit stay. Run it daily."
+        "consents a day after theirs, expired sessions, and private signing keys that JWKS shows no more. The ledger "
+        "and the error audit stay. Run it daily."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -41,6 +42,7 @@ class Command(BaseCommand):
         self._tell("Token pairs deleted", delete_pairs(cut, batch))
         self._tell("First-party tokens deleted", delete(lone_access_tokens(cut), batch))
         self._tell("Consents deleted", delete(consents, batch))
+        self._tell("Signing keys erased", PlatformKey.objects.erase_retired())
         self._tell("Sessions deleted", delete(Session.objects.filter(expire_date__lt=now), batch))
 
     def _tell(self, what: str, number: int) -> None:

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import models, transaction
 from django.utils import timezone
 
-from portal import scopes
+from portal import moments, scopes
 from portal.models import Merchant, MerchantKey, MiniProgram, ScopeApproval, Sector
 
 CLIENT_ID = re.compile(r"[\x21-\x7e]{1,128}")  # it travels in a header
@@ -49,6 +49,12 @@ class Command(BaseCommand):
         parser.add_argument("--name", required=True, type=text, help="what users read; names a new merchant too")
         parser.add_argument("--public-key", required=True, type=Path, metavar="FILE", help="RSA, PEM or base64")
         parser.add_argument("--key-version", type=int, default=1, help="the key's keyVersion (1)")
+        parser.add_argument(
+            "--retire-others",
+            type=moments.to_come,
+            metavar="ISO-DATE",
+            help="its other keys work until then",
+        )
         parser.add_argument("--scopes", required=True, metavar="A,B", help="the scopes it may ask for")
         parser.add_argument("--page-url", type=text, help="where its page is; absent: as it is")
         parser.add_argument(
@@ -63,6 +69,8 @@ class Command(BaseCommand):
         with transaction.atomic():
             merchant = the_merchant(client_id, name, options["sector"])
             set_key(merchant, options["key_version"], key)
+            if until := options["retire_others"]:
+                merchant.keys.exclude(version=options["key_version"]).filter(retired_at=None).update(retired_at=until)
             program, made = the_program(app_id, merchant, name, options["page_url"])
             approve(program, wanted)
         self.stdout.write(

@@ -18,9 +18,9 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from portal import demo, keys
+from portal import demo
 from portal.management.commands.seed_demo import key_path, password
-from portal.models import Merchant, MiniProgram, User
+from portal.models import Merchant, MiniProgram, PlatformKey, User
 
 HOST = "127.0.0.1"
 START_SECONDS = 30
@@ -97,7 +97,7 @@ class Command(BaseCommand):
 def commands(port: int) -> list[list[str]]:
     """What runs beside each other: the portal, the example merchant, the sender of merchants' notices."""
     public = settings.VAR_DIR / "keys" / "platform-public.pem"
-    public.write_text(keys.public_key_of(settings.PLATFORM_SIGNING_KEY))
+    public.write_text(PlatformKey.objects.public_pem())
     python, base = sys.executable, Path(settings.BASE_DIR)
     portal = [python, "-m", "granian", "--interface", "wsgi", "--host", HOST, "--port", str(port)]
     portal += ["--workers", "2", "--blocking-threads", "4", "--no-ws", "--log-level", "warning"]

@@ -17,7 +17,7 @@ from django.db.models.fields.files import ImageFieldFile
 from PIL import Image, ImageDraw, ImageFont
 
 from portal import demo, keys
-from portal.models import Address, Contact, LoginId, Merchant, MiniProgram, ScopeApproval, Sector, User
+from portal.models import Address, Contact, LoginId, Merchant, MiniProgram, PlatformKey, ScopeApproval, Sector, User
 from portal.models.mini_programs import all_features
 
 DEMO_DIR = settings.VAR_DIR / "demo"
@@ -70,7 +70,7 @@ class Command(BaseCommand):
         if not person.colour:
             User.objects.filter(pk=user.pk).update(avatar="")
         elif not is_kept(user.avatar):
-            user.avatar.save(f"{person.login}.png", picture(person.login[0].upper(), person.colour))
+            user.avatar.save(f"{secrets.token_urlsafe(16)}.png", picture(person.login[0].upper(), person.colour))
         self._rows(user.login_ids, LoginId, person.login_ids)
         self._rows(user.contacts, Contact, person.contacts)
         user.addresses.all().delete()
@@ -140,7 +140,7 @@ class Command(BaseCommand):
             }
             for program in demo.PROGRAMS
         ]
-        platform = {"publicKey": keys.public_key_of(settings.PLATFORM_SIGNING_KEY)}
+        platform = {"publicKey": PlatformKey.objects.public_pem()}
         return {"users": people, "operators": operators, "miniPrograms": programs, "platform": platform}
 
     def _words(self, report: dict[str, Any]) -> str:
