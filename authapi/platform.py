@@ -36,6 +36,17 @@ def signed_headers(path: str, client_id: str, body: bytes, *, prefix: str) -> di
     return {"client-id": client_id, f"{prefix}-time": time, "signature": signature}
 
 
+def sign(message: bytes) -> tuple[bytes, str]:
+    """The signature of the active key over these bytes, and its keyVersion."""
+    return signing.sign(private_key(), message), settings.PLATFORM_KEY_VERSION
+
+
+def signed(message: bytes, signature: bytes, key_version: str) -> bool:
+    """Whether our key of that version signed these bytes; False for a version we do not know."""
+    known = key_version == settings.PLATFORM_KEY_VERSION
+    return known and signing.verify(private_key().public_key(), message, signature)
+
+
 def jwks() -> dict[str, Any]:
     """Our public keys as a JSON Web Key Set (RFC 7517); kid is the keyVersion."""
     numbers = private_key().public_key().public_numbers()

@@ -6,6 +6,7 @@ from .ledger import ConsentDecision, ConsentText
 from .merchants import Merchant, MerchantKey, Sector
 from .mini_programs import MiniProgram, ScopeApproval
 from .notices import MerchantNotice
+from .seals import Seal
 from .users import Address, Contact, LoginId, User
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "MiniProgramGrant",
     "PendingConsent",
     "ScopeApproval",
+    "Seal",
     "Sector",
     "User",
 ]
