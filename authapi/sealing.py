@@ -118,7 +118,7 @@ def suspicious(model: type[models.Model], batch: Sequence[Values]) -> set[int]:
 def _copies(model: type[models.Model], batch: Sequence[Values]) -> set[int]:
     """A row copied by SQL has the MAC of its original, which covers the time: the lowest pk was the first."""
     first: dict[str, int] = {}
-    same = model._default_manager.filter(at__in=[row["at"] for row in batch], mac__in=[row["mac"] for row in batch])
-    for pk, mac in same.order_by("pk").values_list("pk", "mac"):
+    same_time = model._default_manager.filter(at__in={row["at"] for row in batch})
+    for pk, mac in same_time.order_by("pk").values_list("pk", "mac"):
         first.setdefault(mac, pk)
     return {row["id"] for row in batch if first.get(row["mac"], row["id"]) != row["id"]}

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from django.db import models
@@ -45,6 +46,7 @@ class VouchedRow(models.Model):
         return {field.attname: field.to_python(getattr(self, field.attname)) for field in fields}
 
 
+@cache
 def vouched_columns(model: type[models.Model]) -> "list[models.Field[Any, Any]]":
     """What a MAC covers: every column but the number and the MAC itself."""
     return [field for field in model._meta.concrete_fields if not field.primary_key and field.name != "mac"]
