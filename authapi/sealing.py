@@ -76,18 +76,26 @@ def page(chain: str, after: int, upto: int = AFTER_ALL) -> list[Values]:
 
 
 def settled(model: type[models.Model]) -> int:
-    """A pk up to which no row can appear any more, save by hand; BEFORE_ALL for an empty table. Raises BusyError.
+    """The highest pk given so far, once whoever was given a lower one is done; BEFORE_ALL if none. Raises BusyError.
 
-    A transaction that was given a lower number may still be open. It then holds the lock that every INSERT takes
-    before it asks for a number, so it is enough to wait for those who hold it now; later ones get higher numbers.
-    SQLite has one writer at a time: a number below a visible one is decided.
+    An INSERT locks the table against changes of its shape before it asks for a number, and until its transaction
+    ends; it is enough to wait for those who hold that lock now, for later ones get higher numbers. A number that
+    somebody made up, beyond the given ones, does not count: it would cover the rows to come.
+    SQLite has one writer at a time, who has given up or ended when we read.
     """
-    newest = model._default_manager.order_by("-pk").values_list("pk", flat=True).first()
-    if newest is None:
-        return BEFORE_ALL
     if connection.vendor == "postgresql":
+        given = _last_number(model._meta.db_table)
         _wait_for_writers(model._meta.db_table)
-    return int(newest)
+        return given
+    newest = model._default_manager.order_by("-pk").values_list("pk", flat=True).first()
+    return BEFORE_ALL if newest is None else int(newest)
+
+
+def _last_number(table: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_get_serial_sequence(%s, 'id')", [table])
+        cursor.execute(f"SELECT last_value FROM {cursor.fetchone()[0]}")  # noqa: S608  (quoted by PostgreSQL)
+        return int(cursor.fetchone()[0])
 
 
 def _wait_for_writers(table: str) -> None:

@@ -53,14 +53,15 @@ def pks(chain: str) -> list[int]:
     return list(MODELS[chain]._default_manager.order_by("pk").values_list("pk", flat=True))
 
 
-def copy_row(chain: str, pk: int, *, number: int = 0, **changed: Any) -> int:
-    """Put a row in again under another number, perhaps with columns changed; gives its number."""
-    number = number or max(pks(chain)) + 1
-    names = [field.column for field in MODELS[chain]._meta.concrete_fields if not field.primary_key]
+def copy_row(chain: str, pk: int, **changed: Any) -> int:
+    """Put a row in again, perhaps with columns changed, under the next number if `id` is not among them."""
+    before = set(pks(chain))
+    names = [field.column for field in MODELS[chain]._meta.concrete_fields if field.column != "id" or "id" in changed]
     chosen = ", ".join("%s" if name in changed else name for name in names)
     values = [changed[name] for name in names if name in changed]
-    columns = f"INSERT INTO {table(chain)} (id, {', '.join(names)})"
-    sql(f"{columns} SELECT %s, {chosen} FROM {table(chain)} WHERE id = %s", number, *values, pk)
+    columns = f"INSERT INTO {table(chain)} ({', '.join(names)})"
+    sql(f"{columns} SELECT {chosen} FROM {table(chain)} WHERE id = %s", *values, pk)
+    (number,) = set(pks(chain)) - before
     return number
 
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from authapi import sealing, signing
+from authapi.models import ErrorAudit
 from portal import fingerprints
 from portal.models import ConsentDecision, ConsentText, MiniProgram, Seal, User
 from tests.conftest import Container, make_person
@@ -175,7 +177,7 @@ def test_two_rows_that_changed_places_are_found(sealed: None, chain: str) -> Non
 
 @EACH_CHAIN
 def test_a_row_inserted_before_the_sealed_ones_is_found(sealed: None, chain: str) -> None:
-    copy_row(chain, pks(chain)[2], number=-7)
+    copy_row(chain, pks(chain)[2], id=-7)
     assert verify("--all") == [f"{chain} #-7 was inserted."]
 
 
@@ -185,8 +187,52 @@ def test_a_row_inserted_into_a_gap_is_found(written: None, chain: str) -> None:
     sql(f"DELETE FROM {table(chain)} WHERE id = %s", gap)  # as a transaction that was rolled back leaves it
     seal()
     assert verify() == []
-    copy_row(chain, pks(chain)[0], number=gap)
+    copy_row(chain, pks(chain)[0], id=gap)
     assert verify("--all") == [f"{chain} #{gap} was inserted."]
+
+
+@EACH_CHAIN
+def test_a_row_with_a_made_up_number_does_not_cover_the_rows_to_come(sealed: None, olga: User, chain: str) -> None:
+    row: Any = MODELS[chain]._default_manager.latest("pk")
+    copy_row(chain, row.pk, id=10**9)
+    seal()
+    number = copy_row(chain, row.pk)
+    wrong = verify("--all")
+    assert not any(f"#{number} was inserted" in line for line in wrong)
+    assert len(wrong) == (0 if chain == LOG else 2)
+
+
+UNREADABLE = {
+    "postgresql": [("authapi_erroraudit", "at", "infinity"), ("portal_seal", "sealed_at", "infinity")],
+    "sqlite": [
+        ("authapi_erroraudit", "at", "2026-99-99 00:00:00"),
+        ("authapi_erroraudit", "mac", b"x"),
+        ("portal_seal", "rows", "words"),
+        ("portal_seal", "signature", "words"),
+        ("portal_seal", "sealed_at", "2026-99-99 00:00:00"),
+    ],
+}
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_what_cannot_be_read_is_found(sealed: None, olga: User, number: int) -> None:
+    ErrorAudit.objects.write(endpoint="/", code="X", reason="not sealed yet", trace_id="0" * 32)
+    for where, column, value in UNREADABLE[connection.vendor]:
+        pk = pks(AUDIT)[0] if number == 1 else pks(AUDIT)[-1]
+        key, kept = ("id", pk) if where != "portal_seal" else ("number", number)
+        with undone():
+            sql(f"UPDATE {where} SET {column} = %s WHERE {key} = %s", value, kept)
+            assert verify("--all"), (where, column)
+    assert verify() == []
+
+
+def test_the_sealer_goes_on_with_the_other_chains(written: None, caplog: pytest.LogCaptureFixture) -> None:
+    value = {"postgresql": "infinity", "sqlite": "2026-99-99 00:00:00"}[connection.vendor]
+    sql("UPDATE authapi_erroraudit SET at = %s WHERE id = %s", value, pks(AUDIT)[0])
+    with pytest.raises(CommandError, match=f"Not sealed: {AUDIT}"):
+        seal()
+    assert {row.chain for row in Seal.objects.all()} == {LEDGER, LOG}
+    assert "cannot be read" in caplog.text
 
 
 def test_all_chains_are_told_at_once(sealed: None) -> None:

@@ -7,7 +7,7 @@ from threading import Event
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DataError, InterfaceError, OperationalError, connection
 
 from authapi import sealing
 
@@ -32,7 +32,7 @@ class Command(BaseCommand):
         if forever:
             self._watch(every)
         elif waiting := [chain for chain in sealing.CHAINS if not self._seal(chain)]:
-            raise CommandError(f"Not sealed: {', '.join(waiting)}. A transaction that writes there stays open.")
+            raise CommandError(f"Not sealed: {', '.join(waiting)}. The log says why.")
 
     def _watch(self, every: float) -> None:
         """Ends between two looks, never within one."""
@@ -56,13 +56,16 @@ class Command(BaseCommand):
             connection.close()  # the next pass opens a new one
 
     def _seal(self, chain: str, *, quiet: bool = False) -> bool:
-        """False when it has to wait for a writer. `quiet` says nothing where nothing was sealed."""
+        """False, and a line in the log, when that failed. `quiet` says nothing where nothing was sealed."""
         rows = 0
         try:
             for seal in sealing.seal(chain):
                 rows += seal.count
         except sealing.BusyError:
             logger.warning("%s: a transaction that writes there stays open; its rows wait for the next look", chain)
+            return False
+        except (ValueError, TypeError, DataError):
+            logger.exception("%s: a row cannot be read; verify_ledger says after which seal", chain)
             return False
         if rows or not quiet:
             self.stdout.write(f"{sealing.head_of(chain) or chain + ' has no seal'}  rows sealed: {rows}")

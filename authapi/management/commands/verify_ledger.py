@@ -4,6 +4,7 @@ import argparse
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,8 @@ class Command(BaseCommand):
         if problems:
             raise CommandError("The ledger was tampered with; what is wrong stands above.")
         if not no_seal:
-            call_command("seal_ledger", stdout=self.stdout)
+            with suppress(CommandError):  # a writer stays open: its rows are sealed another time, and the log says so
+                call_command("seal_ledger", stdout=self.stdout)
 
     def _tell(self, chain: str, problems: Iterator[str], everything: bool) -> int:
         """Print the first problem, or all; gives how many it printed."""
