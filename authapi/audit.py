@@ -30,7 +30,7 @@ def write(
     """One ErrorAudit row. Text from a caller is cut to the column and stripped of what a database refuses."""
     try:
         with transaction.atomic():
-            ErrorAudit.objects.create(
+            ErrorAudit.objects.write(
                 endpoint=_clean(request.path, 200),
                 code=code,
                 reason=_masked(reason, 500),

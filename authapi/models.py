@@ -7,6 +7,8 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 from oauth2_provider.models import AbstractGrant
 
+from portal.models.seals import VouchedManager, VouchedRow
+
 
 class AuthCode(AbstractGrant):
     """A one-time string that a merchant swaps for tokens; `code` holds its SHA-256.
@@ -27,10 +29,9 @@ class AuthCode(AbstractGrant):
         return f"auth code #{self.pk}"
 
 
-class ErrorAudit(models.Model):
+class ErrorAudit(VouchedRow):
     """One refusal of one endpoint, or one JSAPI error a container reported. Append-only; never holds a secret."""
 
-    at = models.DateTimeField(_("when"), auto_now_add=True)
     endpoint = models.CharField(_("endpoint"), max_length=200)
     code = models.CharField(_("code"), max_length=64)
     reason = models.CharField(_("reason"), max_length=500)
@@ -46,6 +47,8 @@ class ErrorAudit(models.Model):
     scopes = models.JSONField(_("scopes"), default=list)
     address = models.GenericIPAddressField(_("address"), null=True)
     trace_id = models.CharField(_("trace id"), max_length=32, db_index=True)
+
+    objects = VouchedManager()
 
     class Meta:
         ordering: ClassVar = ("-at", "-id")

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('portal', '0003_personal_data_encrypted'),
+        ('portal', '0004_seals'),
     ]
 
     operations = [

@@ -7,6 +7,7 @@ from .merchants import Merchant, MerchantKey, Sector
 from .mini_programs import MiniProgram, ScopeApproval
 from .notices import MerchantNotice
 from .platform_keys import PlatformKey
+from .seals import Seal
 from .users import Address, Contact, LoginId, User
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "PendingConsent",
     "PlatformKey",
     "ScopeApproval",
+    "Seal",
     "Sector",
     "User",
 ]

@@ -122,7 +122,7 @@ class PendingConsent(models.Model):
     def _write_refusal(self, shown: ConsentText) -> None:
         grant = MiniProgramGrant.objects.live().filter(user=self.user, mini_program=self.mini_program).first()
         held = grant.names if grant else []
-        ConsentDecision.objects.create(
+        ConsentDecision.objects.write(
             act=ConsentDecision.Act.REFUSED,
             user=self.user,
             mini_program=self.mini_program,

@@ -174,7 +174,7 @@ class MiniProgramGrant(models.Model):
 
     def _write(self, act: ConsentDecision.Act, *, before: list[str], **fields: Any) -> None:
         fields.setdefault("after", self.names)
-        ConsentDecision.objects.create(
+        ConsentDecision.objects.write(
             act=act,
             user_id=self.user_id,
             mini_program_id=self.mini_program_id,

@@ -8,6 +8,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from .mini_programs import MiniProgram
+from .seals import VouchedManager, VouchedRow
 from .users import User
 
 
@@ -26,16 +27,20 @@ class ConsentText(models.Model):
     @classmethod
     def of(cls, text: dict[str, Any], *, version: str, language: str) -> "ConsentText":
         """The row for this wording, made when it is new."""
-        canonical = json.dumps(text, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-        digest = hashlib.sha256(canonical.encode()).hexdigest()
         row, _made = cls.objects.get_or_create(
-            hash=digest, defaults={"version": version, "language": language, "text": text}
+            hash=cls.hash_of(text), defaults={"version": version, "language": language, "text": text}
         )
         return row
 
+    @staticmethod
+    def hash_of(text: Any) -> str:
+        """SHA-256 of the wording as canonical JSON, hexadecimal."""
+        canonical = json.dumps(text, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
 
-class ConsentDecision(models.Model):
-    """One act on what a mini-program may do for a person. Never updated, never deleted."""
+
+class ConsentDecision(VouchedRow):
+    """One act on what a mini-program may do for a person. Written by `objects.write`, never updated, never deleted."""
 
     class Act(models.TextChoices):
         GIVEN = "given", _("Given")
@@ -46,7 +51,6 @@ class ConsentDecision(models.Model):
         EXPIRED = "expired", _("Expired")
         REFUSED = "refused", _("Refused")
 
-    at = models.DateTimeField(_("when"), auto_now_add=True)
     act = models.CharField(_("act"), max_length=16, choices=Act)
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="consent_decisions")
     mini_program = models.ForeignKey(
@@ -63,10 +67,12 @@ class ConsentDecision(models.Model):
     reason = models.CharField(_("reason"), max_length=500, blank=True)
     trace_id = models.CharField(_("trace id"), max_length=32, blank=True)
 
+    objects = VouchedManager()
+
     class Meta:
         ordering = ("-at", "-id")
         verbose_name = _("decision")
-        indexes = (models.Index(fields=["user", "mini_program", "-at"]),)
+        indexes = (models.Index(fields=["user", "mini_program", "-at"]), models.Index(fields=["-at"]))
 
     def __str__(self) -> str:
         return f"{self.act} #{self.pk}"

@@ -1,4 +1,4 @@
-"""Django's PostgreSQL connection: looks at the socket, not at the server, to see whether a kept connection still is."""
+"""Django's PostgreSQL connection: looks at the socket, not at the server, to see whether it still is."""
 
 import select
 

@@ -1,0 +1,132 @@
+"""Seals the ledger, the error audit and the operators' log: chains of signed digests, behind the writers (trust 31).
+
+Writers take no lock and wait for nobody. The sealer comes after them and seals what can no longer change its place.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.contrib.admin.models import LogEntry
+from django.db import IntegrityError, connection, models, transaction
+
+from authapi import platform
+from authapi.models import ErrorAudit
+from portal import fingerprints
+from portal.models import ConsentDecision, Seal
+from portal.models.seals import BATCH, SUSPECT, vouched_columns
+
+CHAINS: dict[str, type[models.Model]] = {model._meta.label: model for model in (ConsentDecision, ErrorAudit, LogEntry)}
+# Columns of other tables that a row's digest covers too: what it says is not complete without them.
+BESIDE = {"portal.ConsentDecision": ["shown__version", "shown__language"]}
+BEFORE_ALL = -(2**63) - 1
+AFTER_ALL = 2**63
+PATIENCE = 5.0  # seconds to wait for open transactions
+PAUSE = 0.02
+
+Values = dict[str, Any]
+
+_WRITERS = """
+    SELECT virtualtransaction FROM pg_locks
+    WHERE locktype = 'relation' AND relation = %s::regclass AND mode = 'RowExclusiveLock' AND granted
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND pid IS DISTINCT FROM pg_backend_pid()
+"""
+
+
+class BusyError(Exception):
+    """A transaction that writes to the table has been open for longer than PATIENCE; nothing was sealed."""
+
+
+def seal(chain: str) -> Iterator[Seal]:
+    """Seal what is there, up to a thousand rows a seal; gives each seal when it is saved. Raises BusyError.
+
+    Several sealers may run: a number is given once, and whoever comes second leaves the rest to the first.
+    """
+    model, head = CHAINS[chain], head_of(chain)
+    upto = settled(model)
+    while batch := page(chain, head.last_pk if head else BEFORE_ALL, upto):
+        suspects = suspicious(model, batch)
+        digests = {row["id"]: SUSPECT if row["id"] in suspects else fingerprints.digest(row) for row in batch}
+        head = Seal.after(chain, head, digests)
+        head.signature, head.key_version = platform.sign(head.signed_message())
+        try:
+            with transaction.atomic():
+                head.save(force_insert=True)
+        except IntegrityError:
+            return
+        yield head
+
+
+def head_of(chain: str) -> Seal | None:
+    """The newest seal."""
+    return Seal.objects.filter(chain=chain).order_by("-number").first()
+
+
+def rows(chain: str, after: int, upto: int = AFTER_ALL) -> "models.QuerySet[Any, Values]":
+    """What digests cover, of the rows with after < pk <= upto in their order."""
+    model = CHAINS[chain]
+    columns = [field.attname for field in model._meta.concrete_fields] + BESIDE.get(chain, [])
+    return model._default_manager.filter(pk__gt=after, pk__lte=upto).order_by("pk").values(*columns)
+
+
+def page(chain: str, after: int, upto: int = AFTER_ALL) -> list[Values]:
+    """The first thousand of these rows."""
+    return list(rows(chain, after, upto)[:BATCH])
+
+
+def settled(model: type[models.Model]) -> int:
+    """The highest pk given so far, once whoever was given a lower one is done; BEFORE_ALL if none. Raises BusyError.
+
+    An INSERT locks the table against changes of its shape before it asks for a number, and until its transaction
+    ends; it is enough to wait for those who hold that lock now, for later ones get higher numbers. A number that
+    somebody made up, beyond the given ones, does not count: it would cover the rows to come.
+    SQLite has one writer at a time, who has given up or ended when we read.
+    """
+    if connection.vendor == "postgresql":
+        given = _last_number(model._meta.db_table)
+        _wait_for_writers(model._meta.db_table)
+        return given
+    newest = model._default_manager.order_by("-pk").values_list("pk", flat=True).first()
+    return BEFORE_ALL if newest is None else int(newest)
+
+
+def _last_number(table: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_get_serial_sequence(%s, 'id')", [table])
+        cursor.execute(f"SELECT last_value FROM {cursor.fetchone()[0]}")  # noqa: S608  (quoted by PostgreSQL)
+        return int(cursor.fetchone()[0])
+
+
+def _wait_for_writers(table: str) -> None:
+    there, deadline = _writers(table), time.monotonic() + PATIENCE
+    while there:
+        if time.monotonic() > deadline:
+            raise BusyError
+        time.sleep(PAUSE)
+        there &= _writers(table)
+
+
+def _writers(table: str) -> set[str]:
+    """The transactions that may have written to this table and are open."""
+    with connection.cursor() as cursor:
+        cursor.execute(_WRITERS, [table])
+        return {name for (name,) in cursor.fetchall()}
+
+
+def suspicious(model: type[models.Model], batch: Sequence[Values]) -> set[int]:
+    """Which of these unsealed rows are not as they were written: a wrong MAC, or an earlier row's put in again."""
+    if "mac" not in batch[0]:
+        return set()
+    names = [field.attname for field in vouched_columns(model)]
+    forged = {row["id"] for row in batch if not fingerprints.is_vouched({n: row[n] for n in names}, str(row["mac"]))}
+    return forged | _copies(model, batch)
+
+
+def _copies(model: type[models.Model], batch: Sequence[Values]) -> set[int]:
+    """A row copied by SQL has the MAC of its original, which covers the time: the lowest pk was the first."""
+    first: dict[str, int] = {}
+    same_time = model._default_manager.filter(at__in={row["at"] for row in batch})
+    for pk, mac in same_time.order_by("pk").values_list("pk", "mac"):
+        first.setdefault(mac, pk)
+    return {row["id"] for row in batch if first.get(row["mac"], row["id"]) != row["id"]}
