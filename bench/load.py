@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import signal
+import socket
 import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -42,25 +44,58 @@ def http(method: str, port: int, path: str, body: str, headers: dict[str, str]) 
     return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
 
 
+def probe(port: int, file: Path, words: Iterable[str]) -> None:
+    """Send the file's first request by hand: each word must stand in the answer. (wrk never sends the first one.)"""
+    with file.open("rb") as requests, socket.create_connection((HOST, port), timeout=20) as connection:
+        raw = requests.read(int(requests.readline()))
+        connection.sendall(raw.replace(b"\r\nHost:", b"\r\nConnection: close\r\nHost:", 1))
+        answer = b"".join(iter(lambda: connection.recv(65536), b"")).decode(errors="replace")
+    missing = [word for word in words if word not in answer]
+    if missing:
+        raise BenchError(f"{file.name}: there is no {' and no '.join(missing)} in the answer:\n{answer[:1500]}")
+
+
 def drive(port: int, file: Path, marker: str, seconds: int, *, least: float = 0.5) -> Load:
     """Send the file's requests for some seconds, or until it is used up.
 
     Raises BenchError when an answer is no success (a fast refusal must never look like speed), when a connection
     broke, or when the file lasted for less than `least` of the time.
     """
-    script = str(HERE / "wrk.lua")
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout=20s", "-s", script]
-    command += [f"http://{HOST}:{port}", "--", str(file), marker]
-    before = os.times()
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds + 60)
-    after = os.times()
-    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
-    if done.returncode or not lines:
-        raise BenchError(f"wrk failed:\n{done.stdout[-1000:]}{done.stderr[-1000:]}")
-    said = json.loads(lines[-1])
-    _check(said, seconds * least, file)
-    cpu = after.children_user + after.children_system - before.children_user - before.children_system
-    return Load(said["good"], said["seconds"], said["p50"], said["p99"], cpu / said["seconds"])
+    return Wrk(port, file, marker, seconds).result(least)
+
+
+class Wrk:
+    """One run of wrk, begun. `pause`: see wrk.lua."""
+
+    def __init__(self, port: int, file: Path, marker: str, seconds: int, *, pause: float | None = None) -> None:
+        self.file, self.seconds = file, seconds
+        command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout=20s", "-s", str(HERE / "wrk.lua")]
+        command += [f"http://{HOST}:{port}", "--", str(file), marker]
+        command += [] if pause is None else [f"{pause:.1f}"]
+        self.before = os.times()
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+
+    def end(self) -> None:
+        """Before its time; it still reports."""
+        self.process.send_signal(signal.SIGINT)
+
+    def result(self, least: float = 0.0) -> Load:
+        """Waits for its end; raises as `drive` says."""
+        try:
+            out, complaint = self.process.communicate(timeout=self.seconds + 60)
+        except BaseException:
+            self.process.kill()
+            raise
+        after = os.times()
+        lines = [line for line in out.splitlines() if line.startswith("{")]
+        if self.process.returncode or not lines:
+            raise BenchError(f"wrk failed:\n{out[-1000:]}{complaint[-1000:]}")
+        said = json.loads(lines[-1])
+        _check(said, self.seconds * least, self.file)
+        cpu = after.children_user + after.children_system - self.before.children_user - self.before.children_system
+        return Load(said["good"], said["seconds"], said["p50"], said["p99"], cpu / said["seconds"])
 
 
 def _check(said: dict[str, float], least: float, file: Path) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import median
+from time import sleep
 
 from bench import load, plan
 from bench.database import Database
@@ -57,9 +58,10 @@ def compare(
 
 
 def warm_up(system: System, operation: str) -> float:
-    """Requests per second, roughly."""
+    """Requests per second, roughly; after a look at one answer."""
     file = system.stock(operation, plan.WARM_UP_REQUESTS)
-    seen = load.drive(system.port, file, system.markers[operation], plan.WARM_UP_SECONDS, least=0)
+    load.probe(system.port, file, system.answers[operation])
+    seen = load.drive(system.port, file, system.marker(operation), plan.WARM_UP_SECONDS, least=0)
     return seen.answers / seen.seconds
 
 
@@ -67,16 +69,18 @@ def run(database: Database, system: System, operation: str, count: int, seconds:
     file = system.stock(operation, count)
     server, postgres = system.cpu_seconds(), database.cpu_seconds()
     before = database.statements(system.name)
-    seen = load.drive(system.port, file, system.markers[operation], seconds)
+    seen = load.drive(system.port, file, system.marker(operation), seconds)
+    sleep(0.2)  # what was under way when wrk went is still answered, and counts below
     after = database.statements(system.name)
+    served = seen.answers + plan.CONNECTIONS
     file.unlink()
     return Round(
         rate=seen.answers / seen.seconds,
         p50=seen.p50,
         p99=seen.p99,
-        server_ms=(system.cpu_seconds() - server) * 1000 / seen.answers,
-        postgres_ms=(database.cpu_seconds() - postgres) * 1000 / seen.answers,
-        statements=(after.work - before.work) / seen.answers,
-        frames=(after.frames - before.frames) / seen.answers,
+        server_ms=(system.cpu_seconds() - server) * 1000 / served,
+        postgres_ms=(database.cpu_seconds() - postgres) * 1000 / served,
+        statements=(after.work - before.work) / served,
+        frames=(after.frames - before.frames) / served,
         wrk_cpu=seen.wrk_cpu,
     )

@@ -23,6 +23,12 @@ OPERATIONS = ("applyToken_code", "applyToken_refresh", "inquiryUserInfo", "getAu
 SCOPES = ("auth_base", "USER_NICKNAME", "USER_NAME", "USER_BIRTHDAY", "PLAINTEXT_MOBILE_PHONE")
 
 
+# `cleanup` on the big tables, beside user info at a part of the speed that 8 connections reach without a pause.
+EXPIRED_PAIRS = 500_000  # 1,000,000 tokens
+CLEANUP_LOAD = 0.5
+CLEANUP_REQUESTS, CLEANUP_BASE_SECONDS = 20_000, 15
+
+
 @dataclass(frozen=True)
 class Size:
     """How many rows a database starts with: a grant, an access and a refresh token for each person and program."""
@@ -48,3 +54,5 @@ TARGETS = {
 MOST_CODE_COST = 1.5  # silent getAuthCode, in inquiryUserInfos
 MOST_WORKER_MB = 120
 LEAST_BIG_TABLES = 0.8  # of the speed on small ones
+MOST_CLEANUP_SECONDS = 60
+MOST_CLEANUP_SLOWDOWN = 2.0  # p99 of user info during it by that before it

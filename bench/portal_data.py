@@ -138,26 +138,23 @@ def copy_grants(pairs: list[Pair]) -> None:
 
 
 def copy_tokens(pairs: list[Pair], *, expired: bool = False) -> None:
-    """An access and a refresh token for each; `expired` ones are of a year ago, and revoked."""
+    """An access and a refresh token for each; `expired` ones are of a year ago, and came one of the other."""
     now = timezone.now() - 365 * DAY if expired else timezone.now()
     ends, begun, revoked = (now + DAY).isoformat(), now.isoformat(), now.isoformat() if expired else None
     access, refresh = next_id(AccessToken), next_id(RefreshToken)
-    times = {"created": begun, "updated": begun}
-    copy(
-        AccessToken,
-        ("id", "user_id", "application_id", "token_checksum"),
-        ((access + n, p.user, p.program, codes.digest(p.access_token)) for n, p in enumerate(pairs)),
-        token="", expires=ends, scope=SCOPE, **times,
-    )  # fmt: skip
-    copy(
-        RefreshToken,
-        ("id", "user_id", "application_id", "token_checksum", "access_token_id", "token_family"),
-        (
-            (refresh + n, p.user, p.program, codes.digest(p.refresh_token), access + n, families.new())
-            for n, p in enumerate(pairs)
-        ),
-        token="", revoked=revoked, **times,
-    )  # fmt: skip
+    same = {"token": "", "created": begun, "updated": begun}
+    access_rows = (
+        (access + n, p.user, p.program, codes.digest(p.access_token), refresh + n - 1 if expired and n else None)
+        for n, p in enumerate(pairs)
+    )
+    columns = ("id", "user_id", "application_id", "token_checksum", "source_refresh_token_id")
+    copy(AccessToken, columns, access_rows, expires=ends, scope=SCOPE, **same)
+    refresh_rows = (
+        (refresh + n, p.user, p.program, codes.digest(p.refresh_token), access + n, families.new())
+        for n, p in enumerate(pairs)
+    )
+    columns = ("id", "user_id", "application_id", "token_checksum", "access_token_id", "token_family")
+    copy(RefreshToken, columns, refresh_rows, revoked=revoked, **same)
 
 
 def copy_codes(pairs: list[Pair], *, used: bool = False) -> None:

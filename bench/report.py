@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from bench import targets
+from bench.big_tables import Cleanup
 from bench.measure import Result
 from bench.systems import System
 
@@ -33,11 +36,33 @@ def line(result: Result) -> str:
     )
 
 
-def table(results: Results, memory: Mapping[str, Memory]) -> str:
-    rows = [HEAD, tuple("---" for _ in HEAD), *(cells(result) for result in results.values())]
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
+def text(results: Results, memory: Mapping[str, Memory], cleanup: Cleanup | None) -> str:
+    """Everything a run found, as Markdown."""
     sizes = [f"{name} {size.rss:.0f} ({size.pss:.0f})" for name, size in memory.items()]
-    return "\n".join([*lines, "", f"Memory of the largest worker after the run, MB, RSS (PSS): {', '.join(sizes)}."])
+    parts = [
+        table(results),
+        targets.table(ratios(results, memory), cleanup),
+        f"Memory of the largest worker after the run, MB, RSS (PSS): {', '.join(sizes)}.",
+        sentence(cleanup) if cleanup else "",
+    ]
+    return "\n\n".join(filter(None, parts))
+
+
+def table(results: Results) -> str:
+    if not results:
+        return ""
+    rows = [HEAD, tuple("---" for _ in HEAD), *(cells(result) for result in results.values())]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def sentence(cleanup: Cleanup) -> str:
+    """What the clean-up did to the traffic beside it."""
+    before, during = cleanup.before, cleanup.during
+    return (
+        f"cleanup took {cleanup.seconds:.1f} s ({'; '.join(cleanup.said.splitlines())}). inquiryUserInfo beside it: "
+        f"{before.answers / before.seconds:.0f} req/s before and {during.answers / during.seconds:.0f} during, "
+        f"p50 {before.p50:.1f} and {during.p50:.1f} ms, p99 {before.p99:.1f} and {during.p99:.1f} ms."
+    )
 
 
 def cells(result: Result) -> tuple[str, ...]:
@@ -55,7 +80,7 @@ def cells(result: Result) -> tuple[str, ...]:
     )
 
 
-def ratios(results: Results, memory: Mapping[str, Memory]) -> dict[str, object]:
+def ratios(results: Results, memory: Mapping[str, Memory]) -> dict[str, Any]:
     """The run's last line: our rate by theirs, and what the big tables leave of ours."""
     found: dict[str, dict[str, float]] = {}
     big: dict[str, float] = {}
@@ -68,4 +93,5 @@ def ratios(results: Results, memory: Mapping[str, Memory]) -> dict[str, object]:
     code, info = results.get(("getAuthCode_silent", "portal")), results.get(("inquiryUserInfo", "portal"))
     if code and info:
         found["getAuthCode_silent"] = {"vs_inquiryUserInfo": round(info.rate / code.rate, 2)}
-    return {**found, "worker_mb": round(memory["portal"].rss), "big_tables": big}
+    largest = max(size.rss for name, size in memory.items() if name.startswith("portal"))
+    return {**found, "worker_mb": round(largest), "big_tables": big}

@@ -17,8 +17,8 @@ class System:
 
     name: ClassVar[str]
     operations: Sequence[str] = OPERATIONS
-    # What stands in the body of a success, and of nothing else, by operation.
-    markers: ClassVar[dict[str, str]]
+    # What stands in the answer to a success, by operation; the first word in the body of no other answer.
+    answers: ClassVar[dict[str, tuple[str, ...]]]
 
     def __init__(self, database: Database, folder: Path) -> None:
         self.folder = folder / self.name
@@ -47,6 +47,10 @@ class System:
         self.server = processes.Server(self.command(), self.environment(), log)
         self.server.wait_until_it_answers(f"http://{HOST}:{self.port}/")
 
+    def marker(self, operation: str) -> str:
+        """What wrk looks for in every answer."""
+        return self.answers[operation][0]
+
     def stop(self) -> None:
         if self.server:
             self.server.stop()
@@ -69,11 +73,11 @@ class Portal(System):
 
     name = "portal"
     size = "SMALL"
-    markers = {
-        "applyToken_code": '"accessToken"',
-        "applyToken_refresh": '"accessToken"',
-        "inquiryUserInfo": '"birthDate"',
-        "getAuthCode_silent": '"authCode"',
+    answers = {
+        "applyToken_code": ('"accessToken"', '"refreshToken"', '"SUCCESS"', "\nsignature: "),
+        "applyToken_refresh": ('"accessToken"', '"refreshToken"', '"SUCCESS"', "\nsignature: "),
+        "inquiryUserInfo": ('"birthDate"', '"userId"', '"nickName"', '"fullName"', '"contactNo"', "\nsignature: "),
+        "getAuthCode_silent": ('"authCode"', '"authSuccessScopes"'),
     }
 
     def environment(self) -> dict[str, str]:

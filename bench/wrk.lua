@@ -1,7 +1,8 @@
 -- Sends the requests of one file, each once, and looks at every answer: what is not a success is counted apart.
---   wrk ... -s wrk.lua URL -- FILE MARKER     (one thread)
+--   wrk ... -s wrk.lua URL -- FILE MARKER [PAUSE]     (one thread)
 -- FILE holds records of "<length>\n<raw HTTP request>". An answer counts when its status is 200 and MARKER stands in
 -- its body. When the file is read to its end the thread stops; the clock is ours, so the rate stays right.
+-- With PAUSE each connection rests so many milliseconds on average after an answer, and the file is begun again.
 local ffi = require("ffi")
 ffi.cdef("typedef struct { long s; long ns; } moment; int clock_gettime(int, moment *);")
 local clock = ffi.new("moment")
@@ -22,17 +23,26 @@ function init(args)
   file = assert(io.open(args[1], "rb"))
   marker = args[2]
   good, bad, dry = 0, 0, 0
-  first, last, example = 0, 0, ""
+  first, last, example = nil, 0, ""
+  if args[3] then
+    local pause = tonumber(args[3])
+    paced = true
+    delay = function() return math.floor(math.random() * 2 * pause) end
+  end
 end
 
 function request()
   local length = file:read("*l")
+  if not length and paced then
+    file:seek("set")
+    length = file:read("*l")
+  end
   if not length then
     dry = 1
     wrk.thread:stop()
     return "GET /dry HTTP/1.1\r\nHost: dry\r\n\r\n"
   end
-  if first == 0 then first = now() end
+  first = first and (first > 0 and first or now()) or 0 -- wrk asks for one before it starts
   return file:read(tonumber(length))
 end
 

@@ -17,7 +17,12 @@ from bench import load, plan, processes, standard
 from bench.systems import System
 
 MEASURED = ("applyToken_code", "applyToken_refresh", "inquiryUserInfo")  # neither has a silent getAuthCode
-MARKERS = {"applyToken_code": '"id_token"', "applyToken_refresh": '"id_token"', "inquiryUserInfo": '"nickname"'}
+TOKENS = ('"id_token"', '"access_token"', '"refresh_token"')
+ANSWERS = {
+    "applyToken_code": TOKENS,
+    "applyToken_refresh": TOKENS,
+    "inquiryUserInfo": ('"nickname"', '"sub"', '"name"', '"email"'),
+}
 SOURCE = plan.HERE / "peers" / "oidc_provider"
 INSTALLED = plan.RESULTS / "oidc_provider"
 DAY = 86400
@@ -26,7 +31,7 @@ DAY = 86400
 class Toolkit(System):
     """Vanilla django-oauth-toolkit on granian, as the portal is served."""
 
-    name, operations, markers = "toolkit", MEASURED, MARKERS
+    name, operations, answers = "toolkit", MEASURED, ANSWERS
 
     def environment(self) -> dict[str, str]:
         return {**super().environment(), "OIDC_KEY_FILE": str(self.folder / "key.pem")}
@@ -53,7 +58,7 @@ class Toolkit(System):
 class OidcProvider(System):
     """node oidc-provider: one process a worker, and what it stores in PostgreSQL."""
 
-    name, operations, markers = "oidc_provider", MEASURED, MARKERS
+    name, operations, answers = "oidc_provider", MEASURED, ANSWERS
 
     def environment(self) -> dict[str, str]:
         return {
