@@ -7,7 +7,7 @@ PIP = $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
        --no-emit-index-url --no-emit-find-links --no-annotate --no-header
 
-.PHONY: setup setup-dev run test lint format lock clean
+.PHONY: setup setup-dev run test bench-crash lint format lock clean
 
 setup: .venv/runtime
 
@@ -19,6 +19,9 @@ run: setup
 test: setup-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 	$(BIN)/python -m pytest -n 2 --dist loadfile -p tests.postgres -m "not browser and not process"
+
+bench-crash: setup-dev
+	$(BIN)/python -m bench.crash
 
 lint: setup-dev
 	$(BIN)/ruff check .
