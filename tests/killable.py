@@ -45,6 +45,7 @@ class RemoteMerchant(MerchantServer):
         self.private: Any = load_pem_private_key(program["privateKey"].encode(), password=None)
         self.platform: Any = load_pem_public_key(portal.demo["platform"]["publicKey"].encode())
         self.session = requests.Session()
+        self.trace_id = ""  # of the last answer
 
     def signature(self, path: str, time: str, body: bytes) -> bytes:
         message = f"POST {path}\n{self.client_id}.{time}.".encode() + body
@@ -56,6 +57,7 @@ class RemoteMerchant(MerchantServer):
         response = self.session.post(self.base_url + path, body, headers=headers, timeout=CALL_SECONDS)
         assert response.status_code == 200, (path, response.status_code, response.text[:500])
         assert "Traceback" not in response.text, response.text
+        self.trace_id = response.headers["trace-id"]
         self.verify(path, response)
         answer: dict[str, Any] = response.json()
         return answer
@@ -83,7 +85,9 @@ class KillablePortal:
         self.demo = json.loads(servers.manage(cluster.url, self.var_dir, "seed_demo", "--json"))
 
     def start(self) -> None:
-        """In a process group of its own, which `kill` ends as a whole; returns when it answers."""
+        """In a process group of its own, which `kill` ends as a whole; returns when it answers. Not twice."""
+        if self.process:
+            return
         command = [sys.executable, "-m", *GRANIAN.split(), "--port", str(self.port), "portal.wsgi:application"]
         environment = servers.environment(self.cluster.url, self.var_dir)
         with self.log.open("ab") as log:
