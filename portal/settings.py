@@ -138,6 +138,10 @@ if "sqlite" in DATABASES["default"]["ENGINE"]:
 else:
     DATABASES["default"].setdefault("CONN_MAX_AGE", env.int("DATABASE_CONN_MAX_AGE", default=600))
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    # A database host that is silent, rather than gone, must not hold every thread until TCP gives up.
+    patience = env.int("DATABASE_TIMEOUT_SECONDS", default=3)
+    limits = {"connect_timeout": patience, "tcp_user_timeout": patience * 1000}
+    DATABASES["default"]["OPTIONS"] = {**limits, **DATABASES["default"].get("OPTIONS", {})}
 
 CACHES = {"default": env.cache("CACHE_URL", default="locmemcache://")}
 # Sessions are read from the cache where all processes share it; an in-process one would keep a signed-out user in.
