@@ -103,7 +103,7 @@ class KillablePortal:
     def answers(self, path: str) -> bool:
         try:
             return requests.get(self.base_url + path, timeout=5).ok
-        except requests.ConnectionError:
+        except requests.RequestException:  # nobody there yet, or a busy machine
             return False
 
     def kill(self) -> None:

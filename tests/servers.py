@@ -107,7 +107,7 @@ class PortalServer:
             try:
                 if requests.get(f"{self.base_url}/healthz", timeout=2).ok:
                     return
-            except requests.ConnectionError:
+            except requests.RequestException:  # nobody there yet, or a busy machine
                 time.sleep(0.05)
         self.stop()
         raise RuntimeError(f"granian did not start:\n{self.log.read_text()}")
