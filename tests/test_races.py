@@ -16,8 +16,8 @@ from tests.conftest import Container
 from tests.merchants import MerchantServer
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
-CALLERS = 20
-ROUNDS = 5
+CALLERS = 50
+ROUNDS = 3
 
 
 def at_once(callers: int, call: Callable[[], Any]) -> list[Any]:

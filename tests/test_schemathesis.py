@@ -36,13 +36,16 @@ CONFORMANCE: list[Any] = [
 REAL = {"appId": "coffee", "authClientId": "MERCHANT_COFFEE", "referenceClientId": "coffee"}
 
 
+DESCRIPTION = SchemaGenerator().get_schema(public=True)
+
+
 def described(*phases: str, examples: int) -> Any:
     """Our description, tried in these phases: `coverage` takes each limit of each field once, `fuzzing` draws."""
     others = {name: {"enabled": name in phases} for name in ("examples", "coverage", "fuzzing", "stateful")}
     others["coverage"]["unexpected-methods"] = []  # type: ignore[assignment]  # test_merchant_conventions has them
     generation = {"max-examples": examples, "deterministic": True, "database": "none"}
     config = SchemathesisConfig.from_dict({"seed": 36, "generation": generation, "phases": others})
-    return schemathesis.openapi.from_dict(SchemaGenerator().get_schema(public=True), config=config)
+    return schemathesis.openapi.from_dict(DESCRIPTION, config=config)
 
 
 thorough = described("examples", "coverage", "fuzzing", examples=6)
