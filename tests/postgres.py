@@ -12,7 +12,10 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Generator
 from pathlib import Path
+
+import pytest
 
 ADVICE = "PostgreSQL is not installed, so its tests were skipped. To run them: apt-get install postgresql"
 
@@ -25,10 +28,13 @@ def programs() -> Path | None:
 
 
 class Cluster:
-    """A PostgreSQL of our own. It refuses to run as root, so root hands it to the user `postgres`."""
+    """A PostgreSQL of our own. It refuses to run as root, so root hands it to the user `postgres`.
 
-    def __init__(self, folder: Path) -> None:
-        self.programs = folder
+    `options` are the server's; those of tests make it fast and forgetful.
+    """
+
+    def __init__(self, folder: Path, options: str = "-c fsync=off -c max_connections=300") -> None:
+        self.programs, self.options = folder, options
         self.root = Path(tempfile.mkdtemp(prefix="portal-pg-"))
         self.owner = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
         shutil.chown(self.root, self.owner)
@@ -50,7 +56,7 @@ class Cluster:
         self.start()
 
     def start(self) -> None:
-        options = f"-p {self.port} -k {self.root} -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=300"
+        options = f"-p {self.port} -k {self.root} -c listen_addresses=127.0.0.1 {self.options}"
         self.run("pg_ctl", "-w", "-l", str(self.root / "log"), "-o", options, "start")
 
     def stop(self) -> None:
@@ -75,5 +81,9 @@ def database_url() -> str:
     return cluster.url
 
 
-if "PYTEST_XDIST_WORKER" not in os.environ:
-    os.environ["DATABASE_URL"] = database_url()
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests() -> Generator[None]:
+    """Before pytest-django reads the settings."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        os.environ["DATABASE_URL"] = database_url()
+    yield
