@@ -10,7 +10,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 
 BENCH = $(if $(ONLY),--only $(ONLY)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
 
-.PHONY: setup setup-dev run test bench lint format lock clean
+.PHONY: setup setup-dev run test bench bench-crash lint format lock clean
 
 setup: .venv/runtime
 
@@ -25,6 +25,9 @@ test: setup-dev
 
 bench: setup-dev
 	@exec $(BIN)/python -m bench $(BENCH)
+
+bench-crash: setup-dev
+	$(BIN)/python -m bench.crash
 
 lint: setup-dev
 	$(BIN)/ruff check .

@@ -92,11 +92,11 @@ def _is_text(value: str) -> bool:
 
 
 def _no_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _value in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise RejectedError(f"{twice[:64]}: it stands twice in one object. Keep one.")
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise RejectedError(f"{name[:64]}: it stands twice in one object. Keep one.")
+        found[name] = value
     return found
 
 

@@ -11,9 +11,9 @@ DOTS = "•••"
 
 
 def wire_phone(e164: str) -> str:
-    """`+27609000084` as `27-6****0084` (wire.md 5.2)."""
+    """`+27609000084` as `27-6****0084` (wire.md 5.2); of a short number the end alone."""
     country, number = phones.wire(e164).split("-")
-    return f"{country}-{number[:1]}****{number[-4:]}"
+    return f"{country}-{number[:1] if len(number) > 7 else ''}****{_end(number)}"
 
 
 def wire_email(address: str) -> str:
@@ -30,7 +30,12 @@ def wire_text(text: str) -> str:
 def phone(e164: str) -> str:
     """For a person: `+63 ••• ••• 4567`."""
     country, number = phones.wire(e164).split("-")
-    return f"+{country} {DOTS} {DOTS} {number[-4:]}"
+    return f"+{country} {DOTS} {DOTS} {_end(number)}"
+
+
+def _end(number: str) -> str:
+    """The last four digits, and never more than half: the numbers of some islands have four."""
+    return number[-min(4, len(number) // 2) :]
 
 
 def email(address: str) -> str:

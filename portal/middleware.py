@@ -4,9 +4,7 @@ import logging
 import uuid
 from collections.abc import Callable
 from contextvars import ContextVar
-from urllib.parse import urlsplit
 
-from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -57,10 +55,7 @@ class AbsoluteFormMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         raw = str(request.META.get("PATH_INFO", "")).lstrip("/")
         if raw.startswith(("http://", "https://", "http:/", "https:/")):
-            try:
-                url = urlsplit(raw if "://" in raw else raw.replace(":/", "://", 1))
-            except ValueError as error:
-                raise BadRequest("the request target is no address") from error
-            request.META["HTTP_HOST"] = url.netloc
-            request.path = request.path_info = request.META["PATH_INFO"] = url.path or "/"
+            host, _slash, path = raw.partition(":")[2].lstrip("/").partition("/")
+            request.META["HTTP_HOST"] = host
+            request.path = request.path_info = request.META["PATH_INFO"] = f"/{path}"
         return self.get_response(request)

@@ -49,4 +49,9 @@ def _valid(text: str, region: str | None) -> str:
         return ""
     if not phonenumbers.is_possible_number(number):
         return ""
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return e164 if _again(e164) == e164 else ""  # of a row of zeros, each reading takes one for a trunk prefix
+
+
+def _again(e164: str) -> str:
+    return phonenumbers.format_number(phonenumbers.parse(e164), phonenumbers.PhoneNumberFormat.E164)

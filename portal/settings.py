@@ -161,12 +161,15 @@ else:
     DATABASES["default"]["ENGINE"] = "portal.postgresql"
     DATABASES["default"].setdefault("CONN_MAX_AGE", env.int("DATABASE_CONN_MAX_AGE", default=600))
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-    # Statements are planned once a connection, not once a call: half of what they cost. A pooler between must know
-    # prepared statements (PgBouncer from 1.21 on); ?prepare_threshold= after the URL changes it.
+    patience = env.int("DATABASE_TIMEOUT_SECONDS", default=3)
     DATABASES["default"]["OPTIONS"] = {
+        # A database host that is silent, rather than gone, must not hold every thread until TCP gives up.
+        "connect_timeout": patience,
+        "tcp_user_timeout": patience * 1000,
+        # Statements are planned once a connection, not once a call: half of what they cost. A pooler between must
+        # know prepared statements (PgBouncer from 1.21 on); ?prepare_threshold= after the URL changes it.
         "server_side_binding": True,
         "prepare_threshold": 1,
-        "connect_timeout": 5,
         **DATABASES["default"].get("OPTIONS", {}),
     }
 

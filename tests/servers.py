@@ -52,11 +52,11 @@ def stage() -> Stage:
     return Stage(database, var_dir, demo)
 
 
-def environment(database: Path, var_dir: Path) -> dict[str, str]:
-    """Ours, with the settings that make a portal of this machine only, on this database file."""
+def environment(database: Path | str, var_dir: Path) -> dict[str, str]:
+    """Ours, with the settings that make a portal of this machine only, on this database (SQLite file or URL)."""
     return {
         **os.environ,
-        "DATABASE_URL": f"sqlite:///{database}",
+        "DATABASE_URL": database if isinstance(database, str) else f"sqlite:///{database}",
         "VAR_DIR": str(var_dir),
         "ALLOWED_HOSTS": "127.0.0.1,localhost",
         "DEBUG": "False",
@@ -64,7 +64,7 @@ def environment(database: Path, var_dir: Path) -> dict[str, str]:
     }
 
 
-def manage(database: Path, var_dir: Path, *command: str) -> str:
+def manage(database: Path | str, var_dir: Path, *command: str) -> str:
     """Run one management command on that database; gives what it printed."""
     done = subprocess.run(
         [sys.executable, "manage.py", *command],
@@ -107,7 +107,7 @@ class PortalServer:
             try:
                 if requests.get(f"{self.base_url}/healthz", timeout=2).ok:
                     return
-            except requests.ConnectionError:
+            except requests.RequestException:  # nobody there yet, or a busy machine
                 time.sleep(0.05)
         self.stop()
         raise RuntimeError(f"granian did not start:\n{self.log.read_text()}")

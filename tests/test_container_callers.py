@@ -45,6 +45,20 @@ def test_nobody_signed_in_is_401(container: Callable[..., Container], shop: Mini
     audited("401", endpoint=PATH, user=None)
 
 
+@pytest.mark.xfail(reason="the CSRF check reads a form out of the body before the header is looked at", strict=False)
+@pytest.mark.trust(36)
+@pytest.mark.parametrize(
+    "kind",
+    ["multipart/form-data", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded", "nonsense"],
+)
+def test_the_content_type_of_a_cookie_call_does_not_matter(alices: Container, shop: MiniProgram, kind: str) -> None:
+    for body, outcome in ((b'{"appId": "shop"}', "authCode"), (b"x" * 100_000, "error"), (b"a=b", "error")):
+        response = alices.http.generic("POST", PATH, body, kind, headers={"X-CSRFToken": "x" * 32})
+        assert response.status_code == 200
+        assert outcome in response.json()
+        assert response.json().get("error") in (None, 2)  # 3 would be our fault
+
+
 @pytest.mark.wire("2 missing CSRF token: HTTP 403")
 @pytest.mark.trust(17)
 @pytest.mark.parametrize("headers", [{}, {"X-CSRFToken": "y" * 32}], ids=["missing", "wrong"])

@@ -1,6 +1,7 @@
 """GET /healthz and /readyz: what monitors ask."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -68,21 +69,39 @@ def test_a_key_that_cannot_sign_is_503_and_named_without_showing_it(client: Clie
     assert "hunter2" not in response.content.decode()
 
 
-@pytest.mark.process
-def test_a_database_that_is_gone_is_503_and_named_while_healthz_is_200() -> None:
-    script = """
+ASK_BOTH = """
 import django
 django.setup()
 from django.test import Client
 client = Client(headers={"Host": "localhost"})
-print(client.get("/healthz").status_code, client.get("/readyz").status_code, client.get("/readyz").json()["checks"])
+healthz, readyz = client.get("/healthz"), client.get("/readyz")
+print(healthz.status_code, readyz.status_code, readyz.json()["checks"])
 """
+
+
+def check_without_database(port: int) -> None:
+    """With DATABASE_URL on this port of 127.0.0.1, /healthz is 200 and /readyz 503, and no password is shown."""
     env = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "portal.settings",
-        "DATABASE_URL": "postgres://nobody:hunter2@127.0.0.1:1/nowhere",
+        "DATABASE_URL": f"postgres://nobody:hunter2@127.0.0.1:{port}/nowhere",
+        "DATABASE_TIMEOUT_SECONDS": "2",
         "LOG_LEVEL": "CRITICAL",
     }
-    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=env, cwd=ROOT, check=True)
+    command = [sys.executable, "-c", ASK_BOTH]
+    run = subprocess.run(command, capture_output=True, text=True, env=env, cwd=ROOT, check=True, timeout=20)
     assert run.stdout.startswith("200 503 {'database': 'OperationalError', 'migrations': 'OperationalError'")
     assert "hunter2" not in run.stdout + run.stderr
+
+
+@pytest.mark.process
+def test_a_database_that_is_gone_is_503_and_named_while_healthz_is_200() -> None:
+    check_without_database(port=1)
+
+
+@pytest.mark.process
+@pytest.mark.trust(11)
+def test_a_database_that_is_silent_is_503_within_seconds() -> None:
+    """A host that takes the connection and never says a word: without a limit each thread would wait for it."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        check_without_database(silent.getsockname()[1])

@@ -1,5 +1,6 @@
 """A third-party program inside the super-app: OAuth's client, and the scopes it may ask for."""
 
+import re
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -17,6 +18,7 @@ from .users import User
 
 # No password verifies against it: mini-programs authenticate by their merchant's signature, never by a secret.
 UNUSABLE_SECRET = "pbkdf2_sha256$1$none$unusable"  # noqa: S105
+_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
 
 
 def all_features() -> list[str]:
@@ -28,11 +30,12 @@ def origin_of(url: str) -> str:
     """Scheme, host and port as a browser writes an origin: lower case, without a default port; "" when it has none."""
     try:
         parts, port_number = urlsplit(url), urlsplit(url).port
-    except ValueError:  # no such port, or half an IPv6 address
+        name = (parts.hostname or "").encode("idna").decode()
+    except ValueError:  # no such port, half an IPv6 address, or no name of a host
         return ""
-    if not parts.hostname:
+    if not _HOST.fullmatch(name):  # it goes into a Content-Security-Policy
         return ""
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    host = f"[{name}]" if ":" in name else name
     default = {"http": 80, "https": 443}.get(parts.scheme)
     port = "" if port_number in (None, default) else f":{port_number}"
     return f"{parts.scheme}://{host}{port}"
