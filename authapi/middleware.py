@@ -19,9 +19,19 @@ class ApiMiddleware:
         self.signed, self.bearer = urls.signed_routes(), urls.bearer_routes()
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if route := self.signed.get(request.path_info):
+        answer = self._answer(request)
+        if answer is None:
+            return self.get_response(request)
+        answer["Content-Length"] = str(len(answer.content))
+        return answer
+
+    def _answer(self, request: HttpRequest) -> HttpResponse | None:
+        path = request.path_info
+        if route := self.signed.get(path):
             view, version = route
+            request.get_host()  # DisallowedHost, as everywhere
             return view(request, version=version)
-        if request.META.get("HTTP_AUTHORIZATION", "")[:7].lower() == "bearer " and request.path_info in self.bearer:
-            return self.bearer[request.path_info](request)
-        return self.get_response(request)
+        if path in self.bearer and request.META.get("HTTP_AUTHORIZATION", "")[:7].lower() == "bearer ":
+            request.get_host()
+            return self.bearer[path](request)
+        return None

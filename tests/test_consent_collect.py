@@ -10,7 +10,7 @@ from authapi.models import AuthCode, ErrorAudit
 from portal.models import ConsentDecision, MiniProgram, MiniProgramGrant, User
 from tests.conftest import Container
 from tests.test_consent_api import ask
-from tests.test_races import at_once
+from tests.test_races import crowd
 
 Audited = Callable[..., ErrorAudit]
 
@@ -120,11 +120,12 @@ def test_of_many_callers_at_once_one_gets_the_code(
     alices: Container, alice: User, shop: MiniProgram, call: str
 ) -> None:
     consent_id = ask(alices, ["USER_NAME", "USER_GENDER"])
-    if call == "decide":
-        answers = at_once(10, lambda: Container(alice).decide(consent_id, ["USER_NAME"]))
-    else:
-        answer_on_the_page(alices, consent_id, decision="allow", scopes=["USER_NAME"])
-        answers = at_once(10, lambda: Container(alice).get_auth_code("shop", consentId=consent_id))
+    with crowd() as callers:
+        if call == "decide":
+            answers = callers.free([lambda: Container(alice).decide(consent_id, ["USER_NAME"])] * 10)
+        else:
+            answer_on_the_page(alices, consent_id, decision="allow", scopes=["USER_NAME"])
+            answers = callers.free([lambda: Container(alice).get_auth_code("shop", consentId=consent_id)] * 10)
     assert Counter(answer.get("error") for answer in answers) == {None: 1, 2: 9}
     assert AuthCode.objects.count() == 1
     assert ConsentDecision.objects.count() == 1
