@@ -52,7 +52,9 @@ thorough = described("examples", "coverage", "fuzzing", examples=6)
 brief = described("fuzzing", examples=6)
 
 
-@pytest.fixture(scope="module")
+# With a parameter, the operation stands in the id of each test. Without, pytest 9.2 gives all operations one id, and
+# xdist runs one of them.
+@pytest.fixture(scope="module", params=["granian"])
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PortalServer]:
     with pytest.MonkeyPatch.context() as environment:
         for name in ("CLIENT", "ADDRESS", "SECRET"):  # nobody is told to wait here: test_limits is about that
