@@ -3,7 +3,7 @@
 import logging
 from typing import Any, ClassVar
 
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.utils import timezone
 from rest_framework import exceptions
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
@@ -48,6 +48,7 @@ class CookieAuthentication(SessionAuthentication):
     def authenticate(self, request: HttpRequest) -> tuple[User, None] | None:
         if not (isinstance(request.user, User) and request.user.is_active):
             return None
+        request.POST = QueryDict()  # by the header alone: the body is ours to read, whatever its Content-Type says
         self.enforce_csrf(request)  # type: ignore[arg-type]
         return request.user, None
 

@@ -181,8 +181,8 @@ def container_calls(api: Any) -> Any:
 
 
 def drop_credentials(case: Case) -> None:
-    """What Schemathesis made up would stand in the way of the real ones; Content-Type: see test_container_callers."""
-    for name in ("Authorization", "X-CSRFToken", "Cookie", "Content-Type"):
+    """What Schemathesis made up would stand in the way of the real ones."""
+    for name in ("Authorization", "X-CSRFToken", "Cookie"):
         case.headers.pop(name, None)
     case.cookies.clear()
 
