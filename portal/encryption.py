@@ -1,27 +1,38 @@
-"""Personal data at rest: encrypted values, model fields that hold them, and a keyed index to find them by.
+"""Personal data at rest: encrypted values, and the model fields that hold them (found by blind_indexes.py).
 
 AES-256-GCM of `cryptography` under thin fields of our own: the field libraries that are alive take one key from
 SECRET_KEY, show the ciphertext when they cannot decrypt, or fill their index by signals that bulk_create skips.
 """
 
-import base64
 import binascii
 import hashlib
-import hmac
 import json
 import secrets
 from functools import cache, cached_property
-from typing import Any, TypeVar
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 from django.core.exceptions import FieldError
 from django.db import models
-from django.db.models.lookups import Exact, In
 from django.db.models.query_utils import DeferredAttribute
 
-Row = TypeVar("Row", bound=models.Model)
+from portal.blind_indexes import BY_INDEX, BlindIndexField, IndexedQuerySet, UniqueByIndex, blind_index
+
+__all__ = [
+    "BlindIndexField",
+    "EncryptedCharField",
+    "EncryptedDateField",
+    "EncryptedJSONField",
+    "EncryptedTextField",
+    "IndexedQuerySet",
+    "UniqueByIndex",
+    "UnreadableError",
+    "blind_index",
+    "decrypt",
+    "encrypt",
+]
 ID = 8  # characters of a key's id, before the colon
 NONCE = 12  # bytes, random: good for 2^32 values under one key
 
@@ -79,11 +90,6 @@ def _why(stored: str) -> str:
     if stored[:ID] not in _ciphers(settings.FIELD_ENCRYPTION_KEYS):
         return f"FIELD_ENCRYPTION_KEYS lacks the key {stored[:ID]}. Put that key back, at the end of the list."
     return "it was changed or cut off. Restore it from a backup."
-
-
-def blind_index(text: str) -> str:
-    """HMAC-SHA256 of `text` under BLIND_INDEX_KEY, as 44 characters of base64: equal texts, equal indexes."""
-    return base64.b64encode(hmac.digest(settings.BLIND_INDEX_KEY, text.encode(), "sha256")).decode()
 
 
 # --- Fields -----------------------------------------------------------------------------------------------------
@@ -161,7 +167,7 @@ class Encrypted(models.Field):  # type: ignore[type-arg] # no generic at run tim
         raise FieldError(f"{self} is encrypted: it cannot be looked up by {name!r}.")
 
     @cached_property
-    def index(self) -> "BlindIndexField | None":
+    def index(self) -> BlindIndexField | None:
         """The field that holds the blind index of this one."""
         fields = self.model._meta.local_concrete_fields
         return next((f for f in fields if isinstance(f, BlindIndexField) and f.source == self.name), None)
@@ -190,81 +196,3 @@ class EncryptedJSONField(Encrypted, models.JSONField):
 
     def of_text(self, text: str) -> Any:
         return json.loads(text, cls=self.decoder) if text else {}
-
-
-class BlindIndexField(models.CharField):  # type: ignore[type-arg]
-    """The blind index of the field `source`, filled whenever the row is written; exact lookups of it come here.
-
-    Whoever names fields to write (update_fields, update_conflicts) names this one beside its source.
-    """
-
-    def __init__(self, *args: Any, source: str, **options: Any) -> None:
-        self.source = source
-        super().__init__(*args, **{"max_length": 64, "blank": True, "editable": False, **options})
-
-    def deconstruct(self) -> Any:
-        name, path, args, options = super().deconstruct()
-        return name, path, args, {**options, "source": self.source}
-
-    def pre_save(self, instance: models.Model, add: bool) -> str:
-        index = blind_index(getattr(instance, self.source))
-        setattr(instance, self.attname, index)
-        return index
-
-
-class IndexedQuerySet(models.QuerySet[Row]):
-    """Keeps the index beside its source in `update`, too."""
-
-    def update(self, **values: Any) -> int:
-        for field in self.model._meta.local_concrete_fields:
-            if isinstance(field, BlindIndexField) and field.source in values:
-                values.setdefault(field.name, blind_index(_plain(values[field.source])))
-        return super().update(**values)
-
-
-class UniqueByIndex(models.UniqueConstraint):
-    """Unique plain text: validated by its fields, held in the database by their blind indexes."""
-
-    def create_sql(self, model: Any, schema_editor: Any) -> Any:
-        return self._held(model).create_sql(model, schema_editor)
-
-    def constraint_sql(self, model: Any, schema_editor: Any) -> Any:
-        return self._held(model).constraint_sql(model, schema_editor)
-
-    def _held(self, model: type[models.Model]) -> models.UniqueConstraint:
-        fields = [model._meta.get_field(name) for name in self.fields]
-        held = [field.index.name if isinstance(field, Encrypted) and field.index else field.name for field in fields]
-        return models.UniqueConstraint(fields=held, name=self.name)
-
-
-def _plain(value: Any) -> str:
-    """`value`, if it is text: there is no index of an expression that only the database can work out."""
-    if not isinstance(value, str):
-        raise FieldError("An encrypted value is compared with text only, and set to text only.")
-    return value
-
-
-class _ByIndex:
-    """A lookup of an encrypted column, turned to the blind index beside it."""
-
-    def __init__(self, lhs: Any, rhs: Any) -> None:
-        index = lhs.output_field.index.get_col(lhs.alias)
-        super().__init__(index, self.indexed(rhs))  # type: ignore[call-arg] # Lookup's, by inheritance
-
-    def indexed(self, value: Any) -> Any:
-        """None stays None: Django makes isnull of it."""
-        return None if value is None else blind_index(_plain(value))
-
-
-class ExactByIndex(_ByIndex, Exact):
-    """`field=text`."""
-
-
-class InByIndex(_ByIndex, In):
-    """`field__in=texts`."""
-
-    def indexed(self, value: Any) -> Any:
-        return [blind_index(_plain(text)) for text in value if text is not None]
-
-
-BY_INDEX = {"exact": ExactByIndex, "in": InByIndex}

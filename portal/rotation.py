@@ -4,15 +4,15 @@ Batch by batch, each a short transaction; a row is written only if it still hold
 on. Started again, it takes up what is left.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.db import models, transaction
-from django.db.models import Count, ExpressionWrapper, F, Q, Value
+from django.db import connection, models, transaction
+from django.db.models import Count, ExpressionWrapper, F, Q
 from django.db.models.functions import Substr
 
 from portal.encryption import (
@@ -30,6 +30,7 @@ from portal.encryption import (
 
 TEXT = models.TextField()
 Model = type[models.Model]
+Rows = list[tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
@@ -91,21 +92,23 @@ def rotate(batch: int) -> Iterator[Outcome]:
     for model, fields in models_with(Encrypted):
         names = [_alias(field) for field in fields]
         for rows in _batches(_stored(model, fields).filter(_old(fields)), names, batch):
-            yield _all(_reencrypted(model, fields, pk, stored) for pk, *stored in rows)
+            yield _reencrypt(model, [field.column for field in fields], rows)
 
 
-def _reencrypted(model: Model, fields: list[Encrypted], pk: Any, stored: list[str | None]) -> Outcome:
-    current = f"{current_key_id()}:"
-    old = {field: text for field, text in zip(fields, stored, strict=True) if text and not text.startswith(current)}
-    new = {}
-    for field, text in old.items():
-        with suppress(UnreadableError):
-            new[field] = Value(encrypt(decrypt(text)), output_field=TEXT)
-    lost = Outcome(unreadable=len(old) - len(new))
-    if not new:
-        return lost
-    unchanged = _stored(model, fields).filter(pk=pk, **{_alias(field): old[field] for field in new})
-    return lost + _outcome(unchanged.update(**{field.name: value for field, value in new.items()}))
+def _reencrypt(model: Model, columns: list[str], rows: Rows) -> Outcome:
+    """What cannot be decrypted stays as it is, and holds up neither its row nor the others."""
+    current, total = f"{current_key_id()}:", Outcome()
+    changes: dict[tuple[str, ...], Rows] = {}
+    for pk, *stored in rows:
+        old = {name: text for name, text in zip(columns, stored, strict=True) if text and not text.startswith(current)}
+        new = {}
+        for name, text in old.items():
+            with suppress(UnreadableError):
+                new[name] = encrypt(decrypt(text))
+        total += Outcome(unreadable=len(old) - len(new))
+        if new:
+            changes.setdefault(tuple(new), []).append((*new.values(), pk, *(old[name] for name in new)))
+    return sum((_write(model, names, names, changed) for names, changed in changes.items()), total)
 
 
 def _old(fields: list[Encrypted]) -> Q:
@@ -136,28 +139,31 @@ def reindex(batch: int, *, write: bool = True) -> Iterator[Outcome]:
     for model, fields in models_with(BlindIndexField):
         for field in fields:
             source: Any = model._meta.get_field(field.source)
-            rows = _stored(model, [source])
-            for part in _batches(rows, [_alias(source), field.name], batch):
-                yield _all(_reindexed(rows, field, source, row, write) for row in part)
+            for rows in _batches(_stored(model, [source]), [_alias(source), field.name], batch):
+                wrong, total = _wrong(rows)
+                if write:
+                    yield total + _write(model, [field.column], [source.column], wrong)
+                else:
+                    yield total + Outcome(done=len(wrong))
 
 
-def _reindexed(rows: Any, field: BlindIndexField, source: Encrypted, row: tuple[Any, ...], write: bool) -> Outcome:
-    pk, stored, before = row
-    try:
-        index = blind_index(decrypt(stored))
-    except UnreadableError:
-        return Outcome(unreadable=1)
-    if index == before:
-        return Outcome()
-    if not write:
-        return Outcome(done=1)
-    return _outcome(rows.filter(pk=pk, **{_alias(source): stored}).update(**{field.name: index}))
+def _wrong(rows: Rows) -> tuple[Rows, Outcome]:
+    """(index as it must be, pk, ciphertext) where another index stands; and how many could not be decrypted."""
+    wrong, unreadable = [], 0
+    for pk, stored, before in rows:
+        try:
+            index = blind_index(decrypt(stored))
+        except UnreadableError:
+            unreadable += 1
+        else:
+            wrong += [(index, pk, stored)] if index != before else []
+    return wrong, Outcome(unreadable=unreadable)
 
 
 # --- Both -------------------------------------------------------------------------------------------------------
 
 
-def _batches(rows: "models.QuerySet[Any]", names: list[str], size: int) -> Iterator[list[tuple[Any, ...]]]:
+def _batches(rows: "models.QuerySet[Any]", names: list[str], size: int) -> Iterator[Rows]:
     """(pk, *names) of these rows, in the order of pk; each batch in a transaction that ends with its use."""
     last = None
     while True:
@@ -170,9 +176,17 @@ def _batches(rows: "models.QuerySet[Any]", names: list[str], size: int) -> Itera
         last = batch[-1][0]
 
 
-def _all(outcomes: Iterator[Outcome]) -> Outcome:
-    return sum(outcomes, Outcome())
-
-
-def _outcome(written: int) -> Outcome:
-    return Outcome(done=written, changed=1 - written)
+def _write(model: Model, set_columns: Sequence[str], held_columns: Sequence[str], rows: Rows) -> Outcome:
+    """Each row is (values to set, pk, values that must still stand); one round of statements, not one query a row."""
+    if not rows:
+        return Outcome()
+    quote, pk = connection.ops.quote_name, model._meta.pk
+    assert pk.column
+    assignments = ", ".join(f"{quote(name)} = %s" for name in set_columns)
+    conditions = " AND ".join(f"{quote(name)} = %s" for name in (pk.column, *held_columns))
+    at = len(set_columns)
+    values = [(*row[:at], pk.get_db_prep_value(row[at], connection), *row[at + 1 :]) for row in rows]
+    with connection.cursor() as cursor:
+        cursor.executemany(f"UPDATE {quote(model._meta.db_table)} SET {assignments} WHERE {conditions}", values)  # noqa: S608
+        done = cursor.rowcount
+    return Outcome(done=done, changed=len(rows) - done)
