@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +16,13 @@ PROFILE = (
     *("nickname", "full_name", "first_name", "middle_name", "last_name"),
     *("avatar", "gender", "birth_date", "nationality", "extra"),
 )
+
+# The lists of a profile: their tables and columns.
+LISTS = {
+    "login_ids": ("portal_loginid", "type, value"),
+    "contacts": ("portal_contact", "type, value"),
+    "addresses": ("portal_address", "region, label, state, city, address1, address2, zip_code"),
+}
 
 # The token with whom it is about, the live grant behind it, and the scopes that are approved now.
 _FIND = """
@@ -36,7 +44,8 @@ WHERE t.token_checksum = %(checksum)s AND p.merchant_id = %(merchant)s
 class Found:
     """An access token of the calling merchant, dead or alive, and what stands behind it now.
 
-    `approved` are the names of the mini-program's approved scopes; `profile` the user's columns as stored.
+    `approved` are the names of the mini-program's approved scopes; `profile` the user's
+    columns as stored, and their lists as JSON.
     """
 
     row: AccessToken
@@ -58,9 +67,8 @@ def find(token: str, merchant: Merchant, *, app_id: str = "") -> Found:
     Raises InvalidAccessToken when there is none: another client's token looks the same (trust 14). A token that was
     shown has reached its owner: from now on the refresh token it came of is used up (see tokens.refresh).
     """
-    sql = _FIND.format(joined=statements.joined("a.scope"), profile=", ".join(f"u.{name}" for name in PROFILE))
     values = {"checksum": codes.digest(token), "merchant": merchant.pk, "now": statements.moment(timezone.now())}
-    columns = statements.row(sql, values)
+    columns = statements.row(_find(), values)
     if columns is None:
         raise results.InvalidAccessToken(reason="no such token, or it belongs to another client")
     found = _found(*columns)
@@ -68,6 +76,13 @@ def find(token: str, merchant: Merchant, *, app_id: str = "") -> Found:
         raise results.InvalidAccessToken(f"appId: the token was not issued for {app_id}.")
     _settle(found.row)
     return found
+
+
+@cache
+def _find() -> str:
+    columns = [f"u.{name}" for name in PROFILE]
+    columns += [statements.listed(table, names, "user_id = u.id") for table, names in LISTS.values()]
+    return _FIND.format(joined=statements.joined("a.scope"), profile=", ".join(columns))
 
 
 def _found(*columns: Any) -> Found:
@@ -90,7 +105,8 @@ def _found(*columns: Any) -> Found:
         MiniProgramGrant, id=grant_id, scopes=json.loads(granted), last_used_at=statements.as_moment(used)
     )
     names = frozenset((approved or "").split())
-    return Found(row, bool(revoked), user, program, grant, names, dict(zip(PROFILE, profile, strict=True)))
+    stored = dict(zip((*PROFILE, *LISTS), profile, strict=True))
+    return Found(row, bool(revoked), user, program, grant, names, stored)
 
 
 def _settle(row: AccessToken) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from django.db import transaction
 from django.utils import timezone
@@ -80,13 +81,18 @@ WHERE p.client_id = %(app_id)s AND p.status = 'ACTIVE' AND m.status = 'ACTIVE'
 """
 
 
+@cache
+def _covering_sql() -> str:
+    return _COVERING.format(joined=statements.joined("a.scope"))
+
+
 def _covering(user: User, app_id: str, names: Sequence[str]) -> MiniProgramGrant | None:
     """The live grant, when every one of these scopes is granted and approved and nothing is to be said or asked.
 
     One statement, for what happens at nearly every start of a mini-program; None leaves it to the long way.
     """
     values = {"user": user.pk, "app_id": app_id, "now": statements.moment(timezone.now())}
-    row = statements.row(_COVERING.format(joined=statements.joined("a.scope")), values)
+    row = statements.row(_covering_sql(), values)
     if row is None:
         return None
     program_id, features, grant_id, granted, approved = row

@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 from rest_framework import serializers
+from rest_framework.fields import empty
 from rest_framework.serializers import CharField, ListField, Serializer
 
 from authapi.authorizations import Outcome
@@ -43,6 +44,13 @@ def check(cls: type[Serializer[Any]], body: dict[str, Any]) -> dict[str, Any]:
 
 class StrictCharField(CharField):
     """Text only: a number or a boolean is the wrong type, not text (wire.md 3: scalars are JSON strings)."""
+
+    def run_validation(self, data: Any = empty) -> Any:
+        """Plain text that fits is fit: nearly every value is, and DRF asks a dozen questions more about it."""
+        plain = type(data) is str and data.isascii() and data.isprintable() and len(data) <= (self.max_length or 0)
+        if plain and (text := data.strip()):
+            return text
+        return super().run_validation(data)
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):

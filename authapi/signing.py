@@ -62,8 +62,11 @@ def decode(value: str) -> bytes:
     Percent-decoded only where a `%` stands, and never with `+` as a blank. Raises MalformedError.
     """
     if "%" in value:
+        for character, quoted in _QUOTED:
+            value = value.replace(quoted, character)
+    if "%" in value:  # lower case, or more than had to be
         value = unquote(value)
-    value = value.translate(str.maketrans("-_", "+/")).rstrip("=")
+    value = value.replace("-", "+").replace("_", "/").rstrip("=")
     try:
         return base64.b64decode(value + "=" * (-len(value) % 4), validate=True)
     except (binascii.Error, ValueError) as error:

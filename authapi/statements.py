@@ -1,11 +1,11 @@
 """Runs the hand-written SQL of the paths that are called most: an ORM query costs several times its statement."""
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from django.db import DEFAULT_DB_ALIAS, connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 from django.db.models.base import ModelState
 
 M = TypeVar("M", bound=models.Model)
@@ -13,22 +13,15 @@ M = TypeVar("M", bound=models.Model)
 
 def row(sql: str, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
     """The first row of one statement, or None."""
-    with connection.cursor() as cursor:
+    with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
         cursor.execute(sql, values)
         found: tuple[Any, ...] | None = cursor.fetchone()
     return found
 
 
-def rows(sql: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    """Every row of one statement."""
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        return list(cursor.fetchall())
-
-
 def execute(sql: str, values: Mapping[str, Any]) -> None:
     """One statement that gives nothing back."""
-    with connection.cursor() as cursor:
+    with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
         cursor.execute(sql, values)
 
 
@@ -67,6 +60,10 @@ def joined(column: str) -> str:
     return f"{'string_agg' if connection.vendor == 'postgresql' else 'group_concat'}({column}, ' ')"
 
 
-def union(parts: Iterable[str]) -> str:
-    """One statement of several, in their order."""
-    return " UNION ALL ".join(parts) + " ORDER BY 1, 2"
+def listed(table: str, columns: str, where: str) -> str:
+    """SQL for these columns of the rows that fit, as JSON: a list of lists in the order of `id`, or NULL."""
+    if connection.vendor == "postgresql":
+        rows = f"json_agg(json_build_array({columns}) ORDER BY id)::text"
+    else:
+        rows = f"json_group_array(json_array({columns}))"  # an index ends in the row's id, so they come in its order
+    return f"(SELECT {rows} FROM {table} WHERE {where})"  # noqa: S608 - made of constants

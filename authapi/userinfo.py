@@ -7,22 +7,13 @@ from typing import Any
 
 from django.core.files.storage import default_storage
 
-from authapi import results, statements
+from authapi import results
 from authapi.access_tokens import Found
 from portal import encryption, masking, phones, scopes
 from portal.models import Contact, MiniProgramGrant
 from portal.scopes import Scope
 
 FullUrl = Callable[[str], str]
-Row = tuple[Any, ...]
-
-# What a scope may open beside the columns of the user: the key of each list, the row's place in it, its values.
-_LISTS = {
-    "login_ids": "SELECT 1, id, type, value, '', '', '', '', '' FROM portal_loginid WHERE user_id = %(user)s",
-    "contacts": "SELECT 2, id, type, value, '', '', '', '', '' FROM portal_contact WHERE user_id = %(user)s",
-    "addresses": "SELECT 3, id, region, label, state, city, address1, address2, zip_code "
-    "FROM portal_address WHERE user_id = %(user)s",
-}
 
 
 def effective(found: Found, grant: MiniProgramGrant) -> list[Scope]:
@@ -31,7 +22,7 @@ def effective(found: Found, grant: MiniProgramGrant) -> list[Scope]:
 
 
 def read(found: Found, open_scopes: list[Scope], user_id: str, full_url: FullUrl) -> dict[str, Any]:
-    """userInfo, wire names, without the fields that have no value. At most one statement.
+    """userInfo, wire names, without the fields that have no value.
 
     `user_id` is the pairwise id; `full_url` makes an absolute URL of a path. Raises InvalidAccessToken when the
     token opens nothing at all.
@@ -46,7 +37,7 @@ def read(found: Found, open_scopes: list[Scope], user_id: str, full_url: FullUrl
             info[field] = reader(person)
     if "avatar" in fields and (picture := found.profile["avatar"]):
         info["avatar"] = full_url(default_storage.url(picture))
-    info |= _lists(found.user.pk, fields)
+    info |= _lists(person, fields)
     if host_fields := [field for scope in open_scopes for field in scope.host_fields]:
         extra = person.extra()
         info |= {field: extra.get(field) for field in host_fields}
@@ -67,6 +58,11 @@ class Person:
         """An encrypted column, "" when it is empty."""
         stored = self._stored[column]
         return encryption.decrypt(stored) if stored else ""
+
+    def rows(self, name: str) -> list[list[str]]:
+        """The rows of one of access_tokens.LISTS, values as stored."""
+        found: list[list[str]] = json.loads(self._stored[name] or "[]")
+        return found
 
     def extra(self) -> dict[str, Any]:
         """The values of host-defined fields."""
@@ -94,28 +90,19 @@ _READERS: dict[str, Callable[[Person], Any]] = {
 }
 
 
-def _lists(user_pk: int, fields: set[str]) -> dict[str, list[dict[str, str]]]:
-    """The lists that these fields open, read together."""
-    forms = [form for form in scopes.LOGIN_ID_FORMS if form in fields]
-    wanted = {
-        "login_ids": bool(forms),
-        "contacts": not fields.isdisjoint(scopes.CONTACT_FORMS),
-        "addresses": "userAddresses" in fields,
-    }
-    parts = [sql for name, sql in _LISTS.items() if wanted[name]]
-    if not parts:
-        return {}
-    found: dict[int, list[Row]] = {1: [], 2: [], 3: []}
-    for place, _id, *values in statements.rows(statements.union(parts), {"user": user_pk}):
-        found[place].append(tuple(values))
-    return {
-        "loginIdInfos": [_login_id(kind, stored, forms) for kind, stored, *_nothing in found[1]],
-        "contactInfos": _contacts(found[2], fields),
-        "userAddresses": [_address(row) for row in found[3]],
-    }
+def _lists(person: Person, fields: set[str]) -> dict[str, list[dict[str, str]]]:
+    """The lists that these fields open."""
+    found: dict[str, list[dict[str, str]]] = {}
+    if forms := [form for form in scopes.LOGIN_ID_FORMS if form in fields]:
+        found["loginIdInfos"] = [_login_id(kind, stored, forms) for kind, stored in person.rows("login_ids")]
+    if not fields.isdisjoint(scopes.CONTACT_FORMS):
+        found["contactInfos"] = _contacts(person.rows("contacts"), fields)
+    if "userAddresses" in fields:
+        found["userAddresses"] = [_address(row) for row in person.rows("addresses")]
+    return found
 
 
-def _address(row: Row) -> dict[str, str]:
+def _address(row: list[str]) -> dict[str, str]:
     region, *encrypted = row
     names = ("label", "state", "city", "address1", "address2", "zipCode")
     values = {name: encryption.decrypt(stored) for name, stored in zip(names, encrypted, strict=True) if stored}
@@ -147,11 +134,11 @@ _FORMS: dict[str, Callable[[str, str], str]] = {
 }
 
 
-def _contacts(rows: list[Row], fields: set[str]) -> list[dict[str, str]]:
+def _contacts(rows: list[list[str]], fields: set[str]) -> list[dict[str, str]]:
     """USER_CONTACTINFO shows all, mobiles masked; PLAINTEXT_MOBILE_PHONE shows mobiles in full."""
     every, mobiles = (name in fields for name in scopes.CONTACT_FORMS)
     found = []
-    for kind, stored, *_nothing in rows:
+    for kind, stored in rows:
         mobile = kind == Contact.Type.MOBILE_PHONE
         if every or mobile:
             show = masked if mobile and not mobiles else plain
