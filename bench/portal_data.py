@@ -131,10 +131,16 @@ def crossed(programs: list[int]) -> Iterator[tuple[int, int]]:
 
 
 def copy_grants(pairs: list[Pair]) -> None:
-    now = timezone.now().isoformat()
-    scopes = "{" + ", ".join(f'"{name}": "{now}"' for name in plan.SCOPES) + "}"
+    """As if used just now, throughout the run.
+
+    Otherwise the first use of each would be written (once in five minutes): by every request on big tables, and by
+    hardly one on small ones, where each grant has its turn at once. What is compared is the size of the tables.
+    """
+    now = timezone.now()
+    scopes = "{" + ", ".join(f'"{name}": "{now.isoformat()}"' for name in plan.SCOPES) + "}"
     columns = ("id", "user_id", "mini_program_id", "scopes")
-    copy(MiniProgramGrant, columns, ((pair.grant, pair.user, pair.program, scopes) for pair in pairs))
+    rows = ((pair.grant, pair.user, pair.program, scopes) for pair in pairs)
+    copy(MiniProgramGrant, columns, rows, since=now.isoformat(), last_used_at=(now + DAY).isoformat())
 
 
 def copy_tokens(pairs: list[Pair], *, expired: bool = False) -> None:
