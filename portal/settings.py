@@ -181,7 +181,7 @@ CACHES["default"]["OPTIONS"] = {
     **CACHES["default"].get("OPTIONS", {}),
 }
 # Sessions are read from the cache where all processes share it; an in-process one would keep a signed-out user in.
-SESSION_ENGINE = "portal.sessions" if SHARED_CACHE else "django.contrib.sessions.backends.db"
+SESSION_ENGINE = "portal.sessions"
 
 MEDIA_ROOT = VAR_DIR / "media"
 MEDIA_URL = "/media/"

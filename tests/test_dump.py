@@ -45,7 +45,7 @@ def secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     program = seeded["miniPrograms"][0]
     key = load_pem_private_key(program["privateKey"].encode(), password=None)
     monkeypatch.setattr(merchants, "key_of", lambda name: key)
-    found = [password, *handed_out(MerchantServer(program["clientId"]))]
+    found = [password, browser.cookies["sessionid"].value, *handed_out(MerchantServer(program["clientId"]))]
     change_profile(browser)
     operate()
     return found
