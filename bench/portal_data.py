@@ -204,6 +204,7 @@ def stock(operation: str, count: str, folder: str, port: str, file: str) -> None
     """Pre-load what so many requests need, each for a pair drawn at random, and write the requests."""
     pairs = portal_requests.drawn(operation, int(count))
     STOCKS[operation](pairs)
+    analyse()
     portal_requests.write(operation, pairs, Path(folder), int(port), Path(file))
 
 
@@ -214,6 +215,7 @@ def expired(count: str) -> None:
 
 
 def analyse() -> None:
+    """As autovacuum does, but now: what was loaded would otherwise be planned for as if it were not there."""
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
 

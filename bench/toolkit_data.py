@@ -56,6 +56,10 @@ def setup() -> None:
         for n in range(plan.SMALL.users)
     )
     copy_tokens([f"setup-{n}" for n in range(plan.SMALL.pairs)])
+    analyse()
+
+
+def analyse() -> None:
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
 
@@ -114,6 +118,7 @@ def stock(operation: str, count: str, port: str, file: str) -> None:
         copy_codes(names)
     else:
         copy_tokens(names)
+    analyse()
     load.write_requests(Path(file), standard.requests(operation, names, int(port), "/o/token/", "/o/userinfo/"))
 
 

@@ -84,6 +84,9 @@ class OidcProvider(System):
             rows = [("Grant", grant_of(n), grant(n), None) for n in range(plan.SMALL.pairs)]
             copy(connection, rows)
             copy(connection, [stored("inquiryUserInfo", f"setup-{n}", n) for n in range(plan.SMALL.pairs)])
+        self.analyse()
+
+    def analyse(self) -> None:
         with psycopg.connect(self.database_url, autocommit=True) as connection:
             connection.execute("VACUUM ANALYZE")
 
@@ -98,6 +101,7 @@ class OidcProvider(System):
         else:
             with psycopg.connect(self.database_url) as connection:
                 copy(connection, [stored(operation, name, random.randrange(plan.SMALL.pairs)) for name in names])
+        self.analyse()
         file = self.folder / f"{operation}.requests"
         load.write_requests(file, standard.requests(operation, names, self.port, "/token", "/me"))
         return file
