@@ -11,7 +11,7 @@ HOST = "127.0.0.1"
 WORKERS = 2
 CONNECTIONS = 8
 # As the README's Deploy section and run_demo have it. The toolkit gets the same.
-GRANIAN = f"--interface wsgi --workers {WORKERS} --blocking-threads 4 --no-ws --log-level warning".split()
+GRANIAN = f"--interface wsgi --workers {WORKERS} --blocking-threads 2 --no-ws --log-level warning".split()
 
 # Rounds of some seconds each, systems taking turns, after one warm-up that also says how much to pre-load.
 ROUNDS, SECONDS = 3, 7

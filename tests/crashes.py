@@ -19,9 +19,9 @@ from tests.reckoning import Books, Chain
 
 # Each caller has a grant of its own: callers of one grant would mostly wait for each other.
 CALLERS = tuple(product(("alice", "bob", "carol"), ("coffee", "coffee2")))
-CODES = 4  # for each caller and round
+CODES = 6
 REFRESHES = 3  # of each code, at most
-LONGEST = 0.5  # seconds of traffic before the kill
+LONGEST = 0.15  # seconds of traffic before the kill: it would last a little longer
 USED = ("USED_AUTHCODE", "USED_REFRESH_TOKEN")
 
 

@@ -110,11 +110,18 @@ class Books:
         if not known[0] == bool(known[1]) == bool(rows):
             found.append(f"{name} is half used: {known}, {len(rows)} pairs")
         living = [row for row in rows if row.refresh_lives]
-        if known[0] and sum(row.source is None for row in rows) != 1:
-            found.append(f"{name} has not exactly one pair of the exchange")
+        if known[0] and not self._begins_well(chain, rows):
+            found.append(f"{name} does not begin with the one pair of the exchange")
         if known[0] and len(living) != (0 if chain.is_over else 1):
             found.append(f"{name} has {len(living)} living pairs ({'over' if chain.is_over else 'not over'})")
         return [*found, *self._told(chain, rows, living, name)]
+
+    def _begins_well(self, chain: Chain, rows: list[Row]) -> bool:
+        """The exchange's pair, and else only unseen ones: replaced, so they are dead, come of nothing, and were
+        never told."""
+        unsourced = [row for row in rows if row.source is None]
+        told = {(digest(access), digest(refresh)) for access, refresh in chain.pairs}
+        return bool(unsourced) and not any(row.refresh_lives or row.hashes in told for row in unsourced[1:])
 
     def _told(self, chain: Chain, rows: list[Row], living: list[Row], name: str) -> list[str]:
         told = [(digest(access), digest(refresh)) for access, refresh in chain.pairs]
