@@ -5,6 +5,7 @@ the consent sheet that comes up, `outcome` what the page got.
 """
 
 import os
+import random
 import re
 import sqlite3
 import subprocess
@@ -89,12 +90,12 @@ class Demo:
 
 
 def free_pair() -> int:
-    """Two neighbouring ports nobody listens on."""
+    """Two neighbouring ports nobody listens on, below those that systems hand out while the demo is starting."""
     from portal.management.commands.run_demo import is_free
 
     while True:
-        port = servers.free_port()
-        if port < 65000 and is_free(port) and is_free(port + 1):
+        port = random.randrange(20000, 32000, 2)
+        if is_free(port) and is_free(port + 1):
             return port
 
 
