@@ -10,7 +10,7 @@ import requests
 from tests import servers
 from tests.servers import PortalServer
 
-pytestmark = pytest.mark.trust(36)
+pytestmark = [pytest.mark.process, pytest.mark.trust(36)]
 QUERY = "POST /v1/authorizations/query HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 SIGNED = QUERY + "Client-Id: MERCHANT_COFFEE\r\nRequest-Time: 1\r\nSignature: signature=AAAA\r\n"
 GET = "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"

@@ -27,7 +27,7 @@ from tests.merchants import MerchantServer
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 CALLERS = 50
 ROUNDS = 20
-FEW = 5
+FEW = 4
 Call = Callable[[], Any]
 
 
@@ -179,7 +179,7 @@ def test_a_withdrawal_during_exchanges_leaves_no_live_token(
     alices: Container, alice: User, shop: MiniProgram, shop_server: MerchantServer
 ) -> None:
     with crowd() as callers:
-        for _round in range(ROUNDS):
+        for _round in range(2 * FEW):
             codes = [alices.code("shop", ["auth_base"]) for _ in range(6)]
             grant = MiniProgramGrant.objects.live().get(user=alice)
             jobs: list[Call] = [lambda code=code: MerchantServer("shop-client").exchange(code) for code in codes]
@@ -193,7 +193,7 @@ def test_a_withdrawal_during_refreshes_leaves_no_live_token(
     alices: Container, alice: User, shop: MiniProgram, shop_server: MerchantServer
 ) -> None:
     with crowd() as callers:
-        for _round in range(ROUNDS):
+        for _round in range(2 * FEW):
             tokens = [shop_server.exchange(alices.code("shop", ["auth_base"]))["refreshToken"] for _ in range(6)]
             grant = MiniProgramGrant.objects.live().get(user=alice)
             jobs: list[Call] = [lambda token=token: MerchantServer("shop-client").refresh(token) for token in tokens]

@@ -21,7 +21,7 @@ LOCK = ROOT / "tests" / "sdk" / "requirements.lock"
 STAMP = VENV / "built-from-lock"
 Drive = Callable[..., dict[str, Any]]
 
-pytestmark = pytest.mark.wire("4.1 the official Python SDK")
+pytestmark = [pytest.mark.process, pytest.mark.wire("4.1 the official Python SDK")]
 
 
 @pytest.fixture(scope="session")

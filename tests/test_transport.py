@@ -17,6 +17,8 @@ from tests import servers
 from tests.merchants import ANSWER_SIGNATURE, MerchantServer, verify_answer
 from tests.servers import PortalServer
 
+pytestmark = pytest.mark.process
+
 CLIENT = "MERCHANT_COFFEE"
 QUERY = "/v1/authorizations/query"
 NO_TOKEN = b'{"accessToken": "none"}'
