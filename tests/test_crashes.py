@@ -13,7 +13,7 @@ from tests.killable import KillablePortal
 from tests.outages import Outage
 
 pytestmark = [pytest.mark.process, pytest.mark.trust(11), pytest.mark.timeout(300)]
-KILLS = 8
+KILLS = 5
 
 
 @pytest.fixture(scope="module")
