@@ -11,6 +11,7 @@ from oauth2_provider.models import AccessToken, RefreshToken
 
 from authapi import codes, results, statements
 from portal.models import Merchant, MiniProgram, MiniProgramGrant, User
+from portal.models.mini_programs import USER_AUTHORIZATION
 
 PROFILE = (
     *("nickname", "full_name", "first_name", "middle_name", "last_name"),
@@ -157,7 +158,7 @@ def check_usable(mini_program: MiniProgram, user: User) -> None:
     """Raises AccessDenied for a suspended mini-program or a missing feature, UserStatusError for a user not ACTIVE."""
     if not mini_program.is_active:
         raise results.AccessDenied(f"appId: {mini_program.app_id} is suspended.")
-    if not mini_program.has_feature("App_User_Authorization"):
-        raise results.AccessDenied(f"appId: {mini_program.app_id} lacks the feature App_User_Authorization.")
+    if not mini_program.has_feature(USER_AUTHORIZATION):
+        raise results.AccessDenied(f"appId: {mini_program.app_id} lacks the feature {USER_AUTHORIZATION}.")
     if user.status != User.Status.ACTIVE or not user.is_active:
         raise results.UserStatusError(reason=f"user #{user.pk} is {user.status}")

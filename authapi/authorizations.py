@@ -12,8 +12,7 @@ from authapi import codes, results, statements
 from portal import scopes, sheet
 from portal.models import MiniProgram, MiniProgramGrant, PendingConsent, ScopeApproval, User
 from portal.models.consents import AlreadyDecidedError, ConsentExpiredError, NotAskedError
-
-FEATURE = "App_User_Authorization"
+from portal.models.mini_programs import USER_AUTHORIZATION
 
 
 @dataclass
@@ -97,7 +96,7 @@ def _covering(user: User, app_id: str, names: Sequence[str]) -> MiniProgramGrant
         return None
     program_id, features, grant_id, granted, approved = row
     held = set(json.loads(granted)) & set((approved or "").split()) & scopes.catalogue().keys()
-    if not held.issuperset(names) or FEATURE not in json.loads(features):
+    if not held.issuperset(names) or USER_AUTHORIZATION not in json.loads(features):
         return None
     return statements.model(MiniProgramGrant, id=grant_id, user_id=user.pk, mini_program_id=program_id)
 
@@ -178,8 +177,8 @@ def usable_mini_program(app_id: str) -> MiniProgram:
         raise results.InvalidParameters("appId is unknown.")
     if not program.is_active or not program.merchant.is_active:
         raise results.InvalidParameters("appId: this mini-program is suspended.")
-    if not program.has_feature(FEATURE):
-        raise results.InvalidParameters(f"appId: this mini-program lacks the feature {FEATURE}.")
+    if not program.has_feature(USER_AUTHORIZATION):
+        raise results.InvalidParameters(f"appId: this mini-program lacks the feature {USER_AUTHORIZATION}.")
     return program
 
 

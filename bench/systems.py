@@ -2,6 +2,7 @@
 
 import os
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -12,7 +13,7 @@ from bench.plan import GRANIAN, HOST, OPERATIONS, SETUP_SECONDS, WORKERS
 from tests.servers import free_port
 
 
-class System:
+class System(ABC):
     """One server on a database of its own. Subclasses say how it is set up, started and pre-loaded."""
 
     name: ClassVar[str]
@@ -27,20 +28,20 @@ class System:
         self.database_url = database.create(self.name)
         self.server: processes.Server | None = None
 
+    @abstractmethod
     def set_up(self) -> None:
         """Load what the runs need."""
-        raise NotImplementedError
 
+    @abstractmethod
     def command(self) -> list[str]:
         """What starts the server."""
-        raise NotImplementedError
 
     def environment(self) -> dict[str, str]:
         return {**os.environ, "DATABASE_URL": self.database_url}
 
+    @abstractmethod
     def stock(self, operation: str, count: int) -> Path:
         """Pre-load what so many requests need; gives the file of the requests."""
-        raise NotImplementedError
 
     def start(self) -> None:
         log = self.folder / "server.log"
@@ -94,6 +95,7 @@ class Portal(System):
         command = [sys.executable, "-m", "bench.portal_data", *words]
         processes.run(command, self.environment(), SETUP_SECONDS)
 
+    @abstractmethod
     def set_up(self) -> None:
         self.data("setup", self.size, str(self.folder))
 

@@ -21,9 +21,13 @@ UNUSABLE_SECRET = "pbkdf2_sha256$1$none$unusable"  # noqa: S105
 _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
 
 
+# The feature without which a mini-program gets neither codes nor tokens (wire.md 3).
+USER_AUTHORIZATION = "App_User_Authorization"
+
+
 def all_features() -> list[str]:
     """Every feature a mini-program can have; the default."""
-    return ["App_User_Authorization", "Send_Message"]
+    return [USER_AUTHORIZATION, "Send_Message"]
 
 
 def origin_of(url: str) -> str:

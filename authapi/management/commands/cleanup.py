@@ -1,7 +1,6 @@
 """`cleanup`: forgets what is dead for longer than RETENTION, and ends grants whose time ran out."""
 
 import argparse
-import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +14,7 @@ from django.db.models.expressions import RawSQL
 from django.utils import timezone
 from oauth2_provider.models import AccessToken, RefreshToken
 
+from authapi import families
 from authapi.models import AuthCode
 from portal.models import MiniProgramGrant, PendingConsent, PlatformKey
 
@@ -86,8 +86,7 @@ def among(keys: list[int]) -> Any:
 
 def dead_refresh_tokens(cut: datetime) -> models.QuerySet[Any]:
     """Revoked, idle or of a family too old, all before `cut`; tokens.refresh_expires in SQL."""
-    born = cut - settings.REFRESH_TOKEN_ABSOLUTE_LIFETIME
-    eldest = uuid.UUID(int=int(born.timestamp() * 1000) << 80)  # a family is a UUIDv7 and begins with its birth
+    eldest = families.eldest(cut - settings.REFRESH_TOKEN_ABSOLUTE_LIFETIME)
     dead = Q(revoked__lt=cut) | Q(created__lt=cut - settings.REFRESH_TOKEN_IDLE_LIFETIME) | Q(token_family__lt=eldest)
     no_access = Q(access_token=None) | Q(access_token__expires__lt=cut)
     rows: models.QuerySet[Any] = RefreshToken.objects.filter(dead, no_access)
