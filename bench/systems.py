@@ -95,7 +95,6 @@ class Portal(System):
         command = [sys.executable, "-m", "bench.portal_data", *words]
         processes.run(command, self.environment(), SETUP_SECONDS)
 
-    @abstractmethod
     def set_up(self) -> None:
         self.data("setup", self.size, str(self.folder))
 
