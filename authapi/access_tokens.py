@@ -28,7 +28,8 @@ LISTS = {
 # The token with whom it is about, the live grant behind it, and the scopes that are approved now.
 _FIND = """
 SELECT t.id, t.expires, t.scope, t.created, t.source_refresh_token_id, r.id IS NULL OR r.revoked IS NOT NULL,
-       u.id, u.uuid, u.status, u.is_active, p.id, p.client_id, p.status, p.features, g.id, g.scopes, g.last_used_at,
+       u.id, u.uuid, u.status, u.is_active, p.id, p.client_id, p.status, p.features, g.id, g.scopes, g.terms,
+       g.paused_at, g.last_used_at,
        (SELECT {joined} FROM portal_scopeapproval a WHERE a.mini_program_id = p.id AND a.state = 'APPROVED'),
        {profile}
 FROM oauth2_provider_accesstoken t
@@ -89,7 +90,7 @@ def _find() -> str:
 def _found(*columns: Any) -> Found:
     key, expires, scope, created, source, revoked, *columns_left = columns
     user_id, uuid, user_status, user_active, program_id, app_id, program_status, features, *columns_left = columns_left
-    grant_id, granted, used, approved, *profile = columns_left
+    grant_id, granted, terms, paused, used, approved, *profile = columns_left
     row = statements.model(
         AccessToken,
         id=key,
@@ -103,7 +104,12 @@ def _found(*columns: Any) -> Found:
         MiniProgram, id=program_id, client_id=app_id, status=program_status, features=json.loads(features)
     )
     grant = grant_id and statements.model(
-        MiniProgramGrant, id=grant_id, scopes=json.loads(granted), last_used_at=statements.as_moment(used)
+        MiniProgramGrant,
+        id=grant_id,
+        scopes=json.loads(granted),
+        terms=json.loads(terms),
+        paused_at=statements.as_moment(paused),
+        last_used_at=statements.as_moment(used),
     )
     names = frozenset((approved or "").split())
     stored = dict(zip((*PROFILE, *LISTS), profile, strict=True))
@@ -131,6 +137,8 @@ def use(token: str, merchant: Merchant, *, app_id: str = "") -> tuple[Found, Min
         check_usable(found.mini_program, found.user)
         if found.grant is None:
             raise results.InvalidAccessToken(reason=f"there is no live grant behind access token #{found.row.pk}")
+        if found.grant.paused_at:
+            raise results.InvalidAccessToken(reason=f"the user paused the grant behind access token #{found.row.pk}")
     found.grant.touch()
     return found, found.grant
 
@@ -143,6 +151,8 @@ def status(found: Found) -> str:
         return "EXPIRED"
     with results.about(user_id=found.user.pk, app_id=found.mini_program.app_id, scopes=found.scopes):
         check_usable(found.mini_program, found.user)
+    if found.grant and found.grant.paused_at:
+        return "REVOKED"  # as long as the pause lasts
     return "ACTIVE" if found.grant else "EXPIRED"  # an ended grant would have revoked it
 
 

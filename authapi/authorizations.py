@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache
 
 from django.db import transaction
@@ -13,6 +14,10 @@ from portal import scopes, sheet
 from portal.models import MiniProgram, MiniProgramGrant, PendingConsent, ScopeApproval, User
 from portal.models.consents import AlreadyDecidedError, ConsentExpiredError, NotAskedError
 from portal.models.mini_programs import USER_AUTHORIZATION
+from portal.terms import Duration, Stored, Term
+
+# Told to the mini-program's developer, as the user's refusal: the user can undo it.
+PAUSED = "the user has paused this mini-program, and can let it go on under Permissions"
 
 
 @dataclass
@@ -70,19 +75,19 @@ def request(user: User, app_id: str, names: Sequence[str] | None) -> Outcome:
 
 # The mini-program, whether it may call, and what this user granted it.
 _COVERING = """
-SELECT p.id, p.features, g.id, g.scopes,
+SELECT p.id, p.features, g.id, g.scopes, g.terms,
     (SELECT {joined} FROM portal_scopeapproval a WHERE a.mini_program_id = p.id AND a.state = 'APPROVED')
 FROM portal_miniprogram p
 JOIN portal_merchant m ON m.id = p.merchant_id
 JOIN portal_miniprogramgrant g ON g.mini_program_id = p.id AND g.user_id = %(user)s
-    AND g.ended_at IS NULL AND (g.expires_at IS NULL OR g.expires_at > %(now)s)
+    AND g.ended_at IS NULL AND g.paused_at IS NULL AND (g.expires_at IS NULL OR g.expires_at > %(now)s)
 WHERE p.client_id = %(app_id)s AND p.status = 'ACTIVE' AND m.status = 'ACTIVE'
 """
 
 
 @cache
 def _covering_sql() -> str:
-    return _COVERING.format(joined=statements.joined("a.scope"))
+    return _COVERING.format(joined=statements.joined("a.scope || ':' || a.purpose_version"))
 
 
 def _covering(user: User, app_id: str, names: Sequence[str]) -> MiniProgramGrant | None:
@@ -94,14 +99,27 @@ def _covering(user: User, app_id: str, names: Sequence[str]) -> MiniProgramGrant
     row = statements.row(_covering_sql(), values)
     if row is None:
         return None
-    program_id, features, grant_id, granted, approved = row
-    held = set(json.loads(granted)) & set((approved or "").split()) & scopes.catalogue().keys()
+    program_id, features, grant_id, granted, terms, approved = row
+    versions = dict(pair.split(":") for pair in (approved or "").split())
+    held = set(json.loads(granted)) & versions.keys() & scopes.catalogue().keys()
     if not held.issuperset(names) or USER_AUTHORIZATION not in json.loads(features):
+        return None
+    stored, now = json.loads(terms), timezone.now()
+    if not all(_settled(stored, name, versions[name], now) for name in names):
         return None
     return statements.model(MiniProgramGrant, id=grant_id, user_id=user.pk, mini_program_id=program_id)
 
 
-def decide(user: User, consent: PendingConsent, granted: Sequence[str]) -> Outcome:
+def _settled(stored: Stored, name: str, version: str, now: datetime) -> bool:
+    """Whether this granted scope need not be asked. Most are granted plainly, for a purpose that never changed."""
+    if (name not in stored and version == "1") or scopes.catalogue()[name].silent:
+        return True
+    return Term.read(stored, name).settles(int(version), now)
+
+
+def decide(
+    user: User, consent: PendingConsent, granted: Sequence[str], duration: Duration = Duration.ALWAYS
+) -> Outcome:
     """The user's answer, given through the JSON endpoint: decide, then hand out the code.
 
     Raises InvalidParameters (answered before, expired, a scope that was not asked, a required one left out),
@@ -114,7 +132,7 @@ def decide(user: User, consent: PendingConsent, granted: Sequence[str]) -> Outco
     if granted and missing:
         raise results.InvalidParameters(f"grantedScopes: {', '.join(missing)} is required; grant it or refuse all.")
     try:
-        consent.decide(granted, shown=shown.consent_text())
+        consent.decide(granted, shown=shown.consent_text(), duration=duration)
     except AlreadyDecidedError as error:
         raise results.InvalidParameters("consentId: it was answered before.") from error
     except ConsentExpiredError as error:
@@ -148,8 +166,9 @@ def _hand_out(consent: PendingConsent, errors: dict[str, str]) -> Outcome:
     """What was decided, less what was withdrawn or lost its approval since; once."""
     if not consent.collect():
         raise results.InvalidParameters("consentId: its code was handed out before. Call getAuthCode again.")
-    grant = MiniProgramGrant.objects.live().filter(user=consent.user, mini_program=consent.mini_program).first()
-    held = grant.scopes if grant else {}
+    grants = MiniProgramGrant.objects.usable().filter(user=consent.user, mini_program=consent.mini_program)
+    grant = grants.first()
+    held = grant.open_scopes() if grant else set()
     approvals = consent.mini_program.approvals()
     for name in consent.scopes:
         if name not in errors and name not in approvals:
@@ -190,8 +209,10 @@ def _sort_out(user: User, program: MiniProgram, names: list[str]) -> _Call:
     if len(errors) == len(names):
         raise results.InvalidParameters(f"scopes: none is usable ({_named(errors)}).", error_scopes=errors)
     grant = MiniProgramGrant.objects.live().filter(user=user, mini_program=program).first()
-    held = grant.scopes if grant else {}
-    to_ask = [n for n in names if n not in errors and not known[n].silent and n not in held]
+    if grant and grant.paused_at:
+        raise results.Cancelled(PAUSED, error_scopes={**dict.fromkeys(names, results.SCOPE_REFUSED), **errors})
+    asked = [name for name in names if name not in errors and not known[name].silent]
+    to_ask = [n for n in asked if not (grant and grant.settles(n, approvals[n].purpose_version))]
     return _Call(names, errors, to_ask, grant)
 
 

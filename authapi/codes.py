@@ -67,6 +67,8 @@ def _check(row: AuthCode) -> None:
         raise results.ExpiredAuthCode(reason=f"auth code #{row.pk} expired at {row.expires.isoformat()}")
     if not row.grant.is_live:
         raise results.InvalidAuthCode(reason=f"the grant of auth code #{row.pk} has ended")
+    if row.grant.paused_at:
+        raise results.InvalidAuthCode(reason=f"the user paused the grant of auth code #{row.pk}")
 
 
 def find(code: str) -> AuthCode:

@@ -29,6 +29,7 @@ class Swapped:
     expires: datetime | None
     user: uuid.UUID | None
     family: uuid.UUID | None
+    grant_expires: datetime | None
 
 
 # `held` locks what decides: PostgreSQL waits for a rival there, looks again at what it wrote, and drops the row when
@@ -37,7 +38,7 @@ _USABLE = """
     AND p.merchant_id = %(merchant)s AND p.status = 'ACTIVE' AND p.features @> '"App_User_Authorization"'
     AND (%(app_id)s = '' OR p.client_id = %(app_id)s) AND (%(reference)s = '' OR p.client_id = %(reference)s)
     AND u.status = 'ACTIVE' AND u.is_active
-    AND g.ended_at IS NULL AND (g.expires_at IS NULL OR g.expires_at > %(now)s)
+    AND g.ended_at IS NULL AND g.paused_at IS NULL AND (g.expires_at IS NULL OR g.expires_at > %(now)s)
 """
 _ISSUE = """
 access AS (
@@ -58,7 +59,7 @@ access AS (
 _EXCHANGE = f"""
 WITH held AS (
     SELECT c.id, c.scope, c.user_id, u.uuid, p.id AS program_id, g.id AS grant_id, %(family)s::uuid AS family,
-        LEAST(%(expires)s, g.expires_at) AS expires, NULL::bigint AS source
+        LEAST(%(expires)s, g.expires_at) AS expires, g.expires_at AS grant_expires, NULL::bigint AS source
     FROM authapi_authcode c
     JOIN portal_miniprogramgrant g ON g.id = c.grant_id
     JOIN portal_miniprogram p ON p.id = c.application_id
@@ -69,13 +70,14 @@ WITH held AS (
     UPDATE authapi_authcode c SET used_at = %(now)s, token_family = held.family FROM held WHERE c.id = held.id
 ), {_ISSUE}
 SELECT EXISTS (SELECT 1 FROM authapi_authcode WHERE code = %(secret)s AND used_at IS NULL),
-    held.expires, held.uuid, held.family
+    held.expires, held.uuid, held.family, held.grant_expires
 FROM (VALUES (1)) AS one LEFT JOIN held ON TRUE
 """  # noqa: S608 - made of constants
 _REFRESH = f"""
 WITH held AS (
     SELECT r.id, r.access_token_id, t.scope, r.user_id, u.uuid, p.id AS program_id, g.id AS grant_id,
-        r.token_family AS family, LEAST(%(expires)s, g.expires_at) AS expires, r.id AS source
+        r.token_family AS family, LEAST(%(expires)s, g.expires_at) AS expires, g.expires_at AS grant_expires,
+        r.id AS source
     FROM oauth2_provider_refreshtoken r
     JOIN oauth2_provider_accesstoken t ON t.id = r.access_token_id
     JOIN portal_miniprogramgrant g ON g.user_id = r.user_id AND g.mini_program_id = r.application_id
@@ -91,7 +93,7 @@ WITH held AS (
     WHERE t.id = held.access_token_id AND t.expires > %(now)s
 ), {_ISSUE}
 SELECT EXISTS (SELECT 1 FROM oauth2_provider_refreshtoken WHERE token_checksum = %(secret)s AND revoked IS NULL),
-    held.expires, held.uuid, held.family
+    held.expires, held.uuid, held.family, held.grant_expires
 FROM (VALUES (1)) AS one LEFT JOIN held ON TRUE
 """  # noqa: S608
 

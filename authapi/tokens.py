@@ -46,9 +46,12 @@ class Secrets:
         """What one_statement writes."""
         return {"access": codes.digest(self.access), "refresh": codes.digest(self.refresh)}
 
-    def pair(self, expires: datetime, family: uuid.UUID | None, user: uuid.UUID) -> TokenPair:
+    def pair(
+        self, expires: datetime, family: uuid.UUID | None, user: uuid.UUID, grant_expires: datetime | None
+    ) -> TokenPair:
         """The pair as just written, for this person."""
-        return TokenPair(self.access, expires, self.refresh, refresh_expires(timezone.now(), family), user)
+        refresh = refresh_expires(timezone.now(), family)
+        return TokenPair(self.access, expires, self.refresh, min(refresh, grant_expires or refresh), user)
 
 
 def exchange(code: str, merchant: Merchant, *, app_id: str = "", reference: str = "") -> TokenPair:
@@ -61,7 +64,7 @@ def exchange(code: str, merchant: Merchant, *, app_id: str = "", reference: str 
     pair, named = Secrets.new(), {"app_id": app_id, "reference": reference}
     swapped = one_statement.exchange(codes.digest(code), merchant, **pair.hashes(), **named)
     if swapped and swapped.user and swapped.expires:
-        return pair.pair(swapped.expires, swapped.family, swapped.user)
+        return pair.pair(swapped.expires, swapped.family, swapped.user, swapped.grant_expires)
     unused = swapped.unused if swapped else codes.is_unused(code)
     try:
         return _exchange(code, merchant, pair, **named)
@@ -94,7 +97,7 @@ def refresh(token: str, merchant: Merchant, *, app_id: str = "", reference: str 
     pair, named = Secrets.new(), {"app_id": app_id, "reference": reference}
     swapped = one_statement.refresh(codes.digest(token), merchant, **pair.hashes(), **named)
     if swapped and swapped.user and swapped.expires:
-        return pair.pair(swapped.expires, swapped.family, swapped.user)
+        return pair.pair(swapped.expires, swapped.family, swapped.user, swapped.grant_expires)
     row = _find_refresh(token, merchant)
     unused = swapped.unused if swapped else row.revoked is None
     with results.about(user_id=row.user_id, app_id=row.application.app_id):
@@ -186,6 +189,8 @@ def _grant_for_refresh(row: RefreshToken) -> MiniProgramGrant:
     check_usable(row.application, row.user)
     if grant is None:
         raise results.InvalidRefreshToken(reason=f"there is no live grant behind refresh token #{row.pk}")
+    if grant.paused_at:
+        raise results.InvalidRefreshToken(reason=f"the user paused the grant behind refresh token #{row.pk}")
     return grant
 
 
@@ -227,7 +232,7 @@ def _issue(
     RefreshToken.objects.create(
         **whose, token_checksum=hashes["refresh"], access_token=access_row, token_family=family
     )
-    return pair.pair(expires, family, user.uuid)
+    return pair.pair(expires, family, user.uuid, grant.expires_at)
 
 
 @transaction.atomic

@@ -17,8 +17,9 @@ FullUrl = Callable[[str], str]
 
 
 def effective(found: Found, grant: MiniProgramGrant) -> list[Scope]:
-    """The scopes that count now: carried by the token, still granted, still approved."""
-    return scopes.known(name for name in found.scopes if name in grant.scopes and name in found.approved)
+    """The scopes that count now: carried by the token, still granted and in time, still approved."""
+    held = grant.open_scopes()
+    return scopes.known(name for name in found.scopes if name in held and name in found.approved)
 
 
 def read(found: Found, open_scopes: list[Scope], user_id: str, full_url: FullUrl) -> dict[str, Any]:

@@ -32,6 +32,7 @@ CHANGES: dict[str, dict[str, Any]] = {
         "actor_id": None,
         "scopes_before": '["USER_ADDRESS"]',
         "scopes_after": '["USER_ADDRESS", "auth_base"]',
+        "terms": '{"auth_base": {"once": true}}',
         "shown_id": lambda: ConsentText.of({"other": "words"}, version="1", language="en").pk,
         "reason": "because",
         "trace_id": "0" * 32,

@@ -1,20 +1,26 @@
 """The portal's memory, one file per noun."""
 
+from .accesses import AccessCount
 from .consents import PendingConsent
 from .grants import MiniProgramGrant
+from .inbox import InboxNotice
 from .ledger import ConsentDecision, ConsentText
 from .merchants import Merchant, MerchantKey, Sector
-from .mini_programs import MiniProgram, ScopeApproval
+from .mini_programs import MiniProgram, PurposeVersion, ScopeApproval
 from .notices import MerchantNotice
 from .platform_keys import PlatformKey
+from .reports import AbuseReport
 from .seals import Seal
 from .users import Address, Contact, LoginId, User
 
 __all__ = [
+    "AbuseReport",
+    "AccessCount",
     "Address",
     "ConsentDecision",
     "ConsentText",
     "Contact",
+    "InboxNotice",
     "LoginId",
     "Merchant",
     "MerchantKey",
@@ -23,6 +29,7 @@ __all__ = [
     "MiniProgramGrant",
     "PendingConsent",
     "PlatformKey",
+    "PurposeVersion",
     "ScopeApproval",
     "Seal",
     "Sector",

@@ -11,8 +11,10 @@ from django.utils.translation import gettext_lazy as _
 
 from portal import scopes as catalogue
 from portal.middleware import current_trace_id
+from portal.terms import Duration, Term
 
 from .grants import MiniProgramGrant
+from .inbox import InboxNotice
 from .ledger import ConsentDecision, ConsentText
 from .mini_programs import MiniProgram
 from .users import User
@@ -90,11 +92,14 @@ class PendingConsent(models.Model):
         return in_time and can_ask and self.user.status == User.Status.ACTIVE
 
     @transaction.atomic
-    def decide(self, granted: Iterable[str], *, shown: ConsentText) -> MiniProgramGrant | None:
+    def decide(
+        self, granted: Iterable[str], *, shown: ConsentText, duration: Duration = Duration.ALWAYS
+    ) -> MiniProgramGrant | None:
         """Write the user's answer and the grant it leads to; None when everything was refused.
 
-        Raises AlreadyDecidedError, ConsentExpiredError, or NotAskedError for a scope that the call did not ask
-        for (trust 20). A refusal leaves the grant as it was.
+        `duration` is that of the scopes put to the user, under the operators' limits. Raises AlreadyDecidedError,
+        ConsentExpiredError, or NotAskedError for a scope that the call did not ask for (trust 20). A refusal leaves
+        the grant as it was.
         """
         row = type(self).objects.select_for_update(of=("self",)).get(pk=self.pk)
         if row.decided_at:
@@ -108,7 +113,8 @@ class PendingConsent(models.Model):
         self.decided_at, self.granted = timezone.now(), [name for name in row.asked if name in chosen]
         self.save(update_fields=["decided_at", "granted"])
         if self.granted:
-            return MiniProgramGrant.give(self.user, self.mini_program, self._to_give(), shown=shown)
+            terms = self._terms(duration)
+            return MiniProgramGrant.give(self.user, self.mini_program, self._to_give(), shown=shown, terms=terms)
         self._write_refusal(shown)
         return None
 
@@ -119,10 +125,19 @@ class PendingConsent(models.Model):
         """
         return [*catalogue.silent(name for name in self.scopes if name not in self.errors), *self.granted]
 
+    def _terms(self, duration: Duration) -> dict[str, Term]:
+        """The terms of what was ticked: as long as chosen and allowed, for the purposes as they are now."""
+        now, approvals = timezone.now(), self.mini_program.approvals()
+        return {
+            name: Term.of(duration, now, max_days=approval.max_days, purpose=approval.purpose_version)
+            for name in self.granted
+            if (approval := approvals.get(name))
+        }
+
     def _write_refusal(self, shown: ConsentText) -> None:
         grant = MiniProgramGrant.objects.live().filter(user=self.user, mini_program=self.mini_program).first()
         held = grant.names if grant else []
-        ConsentDecision.objects.write(
+        decision = ConsentDecision.objects.write(
             act=ConsentDecision.Act.REFUSED,
             user=self.user,
             mini_program=self.mini_program,
@@ -132,8 +147,10 @@ class PendingConsent(models.Model):
             scopes_after=held,
             shown=shown,
             reason="refused: " + ", ".join(self.asked),
+            terms=(grant.terms or None) if grant else None,
             trace_id=current_trace_id(),
         )
+        InboxNotice.objects.tell(decision)
 
     def collect(self) -> bool:
         """Claim the one code this decision yields; False when it was handed out before."""

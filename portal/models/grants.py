@@ -1,8 +1,9 @@
 """What a mini-program may do for a person, now: given, widened, narrowed and ended here only."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from django.db import IntegrityError, models, transaction
@@ -12,7 +13,9 @@ from oauth2_provider.models import AccessToken, RefreshToken
 
 from portal import scopes as catalogue
 from portal.middleware import current_trace_id
+from portal.terms import Duration, Term, open_scopes
 
+from .inbox import InboxNotice
 from .ledger import ConsentDecision, ConsentText
 from .mini_programs import MiniProgram
 from .notices import MerchantNotice
@@ -20,6 +23,10 @@ from .users import User
 
 Act = ConsentDecision.Act
 LAST_USED_PRECISION = timedelta(minutes=5)
+TERMS = ("terms", "expires_at", "next_end_at")  # the columns that _set_terms changes
+OVER = "its time ran out"
+# What authNotify says (wire.md 5.5).
+NOTICES = {Act.WITHDRAWN: "USER_WITHDREW", Act.REVOKED: "OPERATOR_REVOKED", Act.EXPIRED: "EXPIRED"}
 
 
 def new_grant_id() -> str:
@@ -34,6 +41,10 @@ class GrantQuerySet(models.QuerySet["MiniProgramGrant"]):
         """Not ended and not past its time."""
         return self.filter(ended_at=None).filter(models.Q(expires_at=None) | models.Q(expires_at__gt=timezone.now()))
 
+    def usable(self) -> "GrantQuerySet":
+        """Live and not paused: what opens anything."""
+        return self.live().filter(paused_at=None)
+
 
 class MiniProgramGrant(models.Model):
     """What one mini-program may do for one person. One live row for each pair; dead rows stay as history."""
@@ -45,9 +56,18 @@ class MiniProgramGrant(models.Model):
     )
     # {scope: since, ISO-8601}; PostgreSQL keeps no order of keys.
     scopes = models.JSONField(default=dict)
+    # Of those that are not granted plainly: see portal.terms.
+    terms = models.JSONField(default=dict)
     since = models.DateTimeField(_("since"), default=timezone.now)
     expires_at = models.DateTimeField(_("until"), null=True, blank=True)
+    # When the next of its scopes, or all of it, runs out: what `tend_grants` looks for.
+    next_end_at = models.DateTimeField(null=True, editable=False)
     last_used_at = models.DateTimeField(_("last used"), null=True, blank=True)
+    # While it is set tokens answer as withdrawn, and nothing is deleted.
+    paused_at = models.DateTimeField(_("paused"), null=True, blank=True)
+    # When its user was reminded that it is not used, and when they asked the merchant to delete what it has.
+    reminded_at = models.DateTimeField(null=True, editable=False)
+    deletion_asked_at = models.DateTimeField(null=True, editable=False)
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
 
     objects = GrantQuerySet.as_manager()
@@ -66,6 +86,13 @@ class MiniProgramGrant(models.Model):
                 name="one_live_grant",
             ),
         )
+        indexes = (
+            models.Index(
+                fields=["next_end_at"],
+                condition=models.Q(ended_at=None, next_end_at__isnull=False),
+                name="grants_to_end",
+            ),
+        )
 
     def __str__(self) -> str:
         return f"grant {self.pk[:6]}…"
@@ -81,9 +108,25 @@ class MiniProgramGrant(models.Model):
         order = {name: place for place, name in enumerate(catalogue.catalogue())}
         return sorted(self.scopes, key=lambda name: (order.get(name, len(order)), name))
 
+    def open_scopes(self) -> set[str]:
+        """The granted scopes whose time has not run out."""
+        return open_scopes(self.scopes, self.terms, timezone.now()) if self.terms else set(self.scopes)
+
     def covers(self, names: Iterable[str]) -> bool:
         """Whether every one of these scopes is granted now."""
-        return self.is_live and set(names) <= self.scopes.keys()
+        return self.is_live and self.paused_at is None and set(names) <= self.open_scopes()
+
+    def settles(self, name: str, purpose: int) -> bool:
+        """Whether this scope need not be asked, its purpose being in this version."""
+        return name in self.scopes and Term.read(self.terms, name).settles(purpose, timezone.now())
+
+    def lapsed(self) -> set[str]:
+        """The scopes whose time ran out and that nobody has taken away so far; all of them when it is over."""
+        return self.scopes.keys() - self.open_scopes() if self.is_live else set(self.scopes)
+
+    def term_of(self, name: str) -> Term:
+        """On what terms this scope was given."""
+        return Term.read(self.terms, name)
 
     def since_of(self, name: str) -> datetime:
         """When this scope was given."""
@@ -105,40 +148,108 @@ class MiniProgramGrant(models.Model):
         names: Iterable[str],
         *,
         shown: ConsentText | None = None,
+        terms: Mapping[str, Term] = MappingProxyType({}),
     ) -> "MiniProgramGrant":
-        """Add scopes to the live grant of this pair, or start one; a ledger row when anything changed."""
+        """Add scopes to the live grant of this pair, or start one; a ledger row when anything changed.
+
+        `terms` are those of the scopes that were put to the user, who may have them already.
+        """
         grant = cls._locked(user, mini_program)
-        before = grant.names
+        before, terms_before = grant.names, grant.terms
         added = [name for name in names if name not in grant.scopes]
-        if added:
-            now = timezone.now().isoformat()
-            grant.scopes.update(dict.fromkeys(added, now))
-            grant.save(update_fields=["scopes"])
-            grant._write(Act.WIDENED if before else Act.GIVEN, actor=user, before=before, shown=shown)
+        grant.scopes = {**grant.scopes, **dict.fromkeys(added, timezone.now().isoformat())}
+        grant._set_terms(terms)
+        if added or grant.terms != terms_before:
+            grant.save(update_fields=["scopes", *TERMS])
+            act = Act.GIVEN if not before else Act.WIDENED if added else Act.RENEWED
+            grant._write(act, actor=user, before=before, shown=shown)
         return grant
 
+    def _set_terms(self, terms: Mapping[str, Term]) -> None:
+        """These terms in place of those of the same scopes, and the times that follow; not saved.
+
+        All of it ends when everything that was asked for has ended: a silent scope has no time of its own.
+        """
+        stored = {name: term for name, term in self.terms.items() if name in self.scopes and name not in terms}
+        new = {name: term.stored() for name, term in terms.items() if name in self.scopes}
+        self.terms = {**stored, **{name: term for name, term in new.items() if term}}
+        asked = [name for name in self.scopes if name not in catalogue.silent(self.scopes)]
+        ends = [self.term_of(name).until for name in asked]
+        known = [end for end in ends if end]
+        self.expires_at = max(known) if known and None not in ends else None
+        self.next_end_at = min(known, default=None)
+
     @transaction.atomic
-    def revoke(self, *, by: User | None, scopes: Iterable[str] | None = None, reason: str = "") -> bool:
+    def retime(self, duration: Duration, *, by: User) -> bool:
+        """Allow everything for this long from now, under the operators' limits; False when nothing changed."""
+        grant = self._lock()
+        if not grant.is_live:
+            return False
+        now, approvals, before = timezone.now(), grant.mini_program.approvals(), grant.terms
+        limits = {name: approval.max_days for name, approval in approvals.items()}
+        asked = [scope.name for scope in catalogue.known(grant.scopes) if not scope.silent]
+        terms = {
+            name: Term.of(duration, now, max_days=limits.get(name), purpose=grant.term_of(name).purpose)
+            for name in asked
+        }
+        grant._set_terms(terms)
+        if grant.terms == before:
+            return False
+        grant.save(update_fields=[*TERMS])
+        grant._write(Act.RETIMED, actor=by, before=grant.names)
+        self.refresh_from_db()
+        return True
+
+    @transaction.atomic
+    def pause(self, *, by: User) -> bool:
+        """Let it open nothing until `resume`; False when it was paused or over."""
+        return self._set_paused(timezone.now(), Act.PAUSED, by)
+
+    @transaction.atomic
+    def resume(self, *, by: User) -> bool:
+        """Let it open what it opened before; False when it was not paused, or over."""
+        return self._set_paused(None, Act.RESUMED, by)
+
+    def _set_paused(self, at: datetime | None, act: ConsentDecision.Act, by: User) -> bool:
+        grant = self._lock()
+        if not grant.is_live or bool(grant.paused_at) == bool(at):
+            return False
+        grant.paused_at = at
+        grant.save(update_fields=["paused_at"])
+        grant._write(act, actor=by, before=grant.names)
+        self.refresh_from_db()
+        return True
+
+    def _lock(self) -> "MiniProgramGrant":
+        """This row as it is now, under a lock."""
+        return type(self).objects.select_for_update(no_key=True, of=("self",)).get(pk=self.pk)
+
+    @transaction.atomic
+    def revoke(
+        self, *, by: User | None, scopes: Iterable[str] | None = None, reason: str = "", notice: str = ""
+    ) -> bool:
         """End this grant, or with `scopes` only those; False when there was nothing left to take.
 
         `by` is the user (withdrawn, narrowed), an operator (revoked, narrowed) or None (its time ran out). The one
-        way access ends: tokens, ledger row and the merchant's notice go in one transaction (wire.md 6).
+        way access ends: tokens, ledger row and the merchant's notice go in one transaction (wire.md 6). `notice` is
+        what the merchant is told where that is not plain: USER_DELETED.
         """
-        grant = type(self).objects.select_for_update(no_key=True, of=("self",)).get(pk=self.pk)
+        grant = self._lock()
         taken = set(grant.scopes) if scopes is None else set(scopes) & grant.scopes.keys()
         if grant.ended_at or not taken:
             return False
         before = grant.names
         if scopes is not None and taken < grant.scopes.keys():
             grant.scopes = {name: since for name, since in grant.scopes.items() if name not in taken}
-            grant.save(update_fields=["scopes"])
-            grant._write(Act.NARROWED, actor=by, before=before, reason=reason)
+            grant._set_terms({})
+            grant.save(update_fields=["scopes", *TERMS])
+            grant._write(Act.NARROWED if by else Act.EXPIRED, actor=by, before=before, reason=reason)
         else:
-            grant._end(by, reason)
+            grant._end(by, reason, notice)
         self.refresh_from_db()
         return True
 
-    def _end(self, by: User | None, reason: str) -> None:
+    def _end(self, by: User | None, reason: str, notice: str) -> None:
         act = Act.EXPIRED if by is None else Act.WITHDRAWN if by.pk == self.user_id else Act.REVOKED
         before = self.names
         self.ended_at = timezone.now()
@@ -146,7 +257,7 @@ class MiniProgramGrant(models.Model):
         killed = self._kill_tokens()
         self._write(act, actor=by, before=before, after=[], reason=reason)
         if killed and self.mini_program.merchant.notify_url:
-            self._tell_merchant(act, before)
+            self._tell_merchant(notice or NOTICES[act], before)
 
     def _kill_tokens(self) -> int:
         """Revoke every token of this pair. Codes die with the grant they point to."""
@@ -156,10 +267,9 @@ class MiniProgramGrant(models.Model):
         AccessToken.objects.filter(**pair, expires__gt=now).update(expires=now)
         return killed
 
-    def _tell_merchant(self, act: ConsentDecision.Act, names: list[str]) -> None:
+    def _tell_merchant(self, reason: str, names: list[str]) -> None:
         """Queue authNotify in this transaction (wire.md 5.5)."""
         merchant = self.mini_program.merchant
-        reasons = {Act.WITHDRAWN: "USER_WITHDREW", Act.REVOKED: "OPERATOR_REVOKED", Act.EXPIRED: "EXPIRED"}
         MerchantNotice.objects.create(
             merchant=merchant,
             body={
@@ -167,23 +277,25 @@ class MiniProgramGrant(models.Model):
                 "authClientId": merchant.client_id,
                 "appId": self.mini_program.app_id,
                 "customerId": merchant.sector.user_id(self.user.uuid.bytes),
-                "reason": reasons[act],
+                "reason": reason,
                 "scopes": names,
             },
         )
 
     def _write(self, act: ConsentDecision.Act, *, before: list[str], **fields: Any) -> None:
         fields.setdefault("after", self.names)
-        ConsentDecision.objects.write(
+        decision = ConsentDecision.objects.write(
             act=act,
             user_id=self.user_id,
             mini_program_id=self.mini_program_id,
             grant=self,
             scopes_before=before,
             scopes_after=fields.pop("after"),
+            terms=self.terms or None,
             trace_id=current_trace_id(),
             **fields,
         )
+        InboxNotice.objects.tell(decision)
 
     @classmethod
     def _locked(cls, user: User, mini_program: MiniProgram) -> "MiniProgramGrant":
@@ -191,8 +303,8 @@ class MiniProgramGrant(models.Model):
         rows = cls.objects.select_for_update(no_key=True, of=("self",))
         while True:
             grant = rows.filter(user=user, mini_program=mini_program, ended_at=None).first()
-            if grant and not grant.is_live:
-                grant.revoke(by=None, reason="its time ran out")
+            if grant and (lapsed := grant.lapsed()):
+                grant.revoke(by=None, scopes=lapsed, reason=OVER)
             elif grant:
                 return grant
             try:

@@ -50,6 +50,10 @@ class ConsentDecision(VouchedRow):
         REVOKED = "revoked", _("Revoked")
         EXPIRED = "expired", _("Expired")
         REFUSED = "refused", _("Refused")
+        RENEWED = "renewed", _("Renewed")  # on other terms: a changed purpose, another time
+        RETIMED = "retimed", _("Duration changed")
+        PAUSED = "paused", _("Paused")
+        RESUMED = "resumed", _("Resumed")
 
     act = models.CharField(_("act"), max_length=16, choices=Act)
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="consent_decisions")
@@ -62,6 +66,8 @@ class ConsentDecision(VouchedRow):
     actor = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
     scopes_before = models.JSONField(_("before"), default=list)
     scopes_after = models.JSONField(_("after"), default=list)
+    # On what terms, where any is limited: see portal.terms. Empty for rows from before there were terms.
+    terms = models.JSONField(_("terms"), null=True)
     # Empty where no sheet was shown: silent scopes, withdrawals, revocations.
     shown = models.ForeignKey(ConsentText, on_delete=models.PROTECT, null=True, related_name="+")
     reason = models.CharField(_("reason"), max_length=500, blank=True)

@@ -44,6 +44,9 @@ class Merchant(models.Model):
     client_id = models.CharField(_("Client-Id"), max_length=128, unique=True)
     name = models.CharField(_("name"), max_length=255)
     status = models.CharField(_("status"), max_length=16, choices=Status, default=Status.ACTIVE)
+    verified = models.BooleanField(
+        _("verified"), default=False, help_text=_("Operators have checked who this is; people see a badge.")
+    )
     notify_url = models.URLField(_("notify URL"), blank=True, help_text=_("Gets authNotify (wire.md 5.5)."))
     sector = models.ForeignKey(
         Sector,

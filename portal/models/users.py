@@ -74,6 +74,8 @@ class User(AbstractUser):
     gender = models.CharField(_("gender"), max_length=1, choices=Gender, blank=True)
     birth_date = EncryptedDateField(_("birthday"), null=True, blank=True)
     nationality = CountryField(_("nationality"), blank=True)
+    # When the account is to be erased, on its owner's wish; until then they can change their mind.
+    deletion_due_at = models.DateTimeField(_("to be deleted"), null=True, blank=True, editable=False)
     extra = EncryptedJSONField(
         _("fields of host-defined scopes"),
         default=dict,
