@@ -10,7 +10,18 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import condition
 
-from authapi import access_tokens, audit, authorizations, callers, platform, results, serializers, tokens, userinfo
+from authapi import (
+    access_tokens,
+    accesses,
+    audit,
+    authorizations,
+    callers,
+    platform,
+    results,
+    serializers,
+    tokens,
+    userinfo,
+)
 from authapi.container_api import ContainerView
 from authapi.merchant_api import MerchantView
 from portal import sheet
@@ -50,6 +61,7 @@ class InquiryUserInfo(MerchantView):
         with results.about(user_id=found.user.pk, app_id=found.mini_program.app_id, scopes=found.scopes):
             scopes = userinfo.effective(found, grant)
             info = userinfo.read(found, scopes, user_id, self.request.build_absolute_uri)
+        accesses.counter.note(grant.pk, [scope.name for scope in scopes])
         if self.version == 1 and "birthDate" in info:
             info["birthday"] = info.pop("birthDate")
         return {"userInfo": info}

@@ -13,7 +13,7 @@ from django.core.cache import cache
 from django.test import Client
 from pytest_django.plugin import blocking_manager_key
 
-from authapi import platform
+from authapi import accesses, platform
 from authapi.models import ErrorAudit
 from portal.models import Address, Contact, LoginId, Merchant, MiniProgram, ScopeApproval, Sector, User
 from portal.scopes import BUILT_IN
@@ -66,6 +66,13 @@ def _nothing_counted_yet(settings: Any) -> None:
     """A cache of this process, empty: limits begin at nothing, and nobody's Redis is cleared."""
     settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _access_counts_by_hand(settings: Any) -> None:
+    """No thread writes them behind a test's back; `accesses.counter.flush()` does."""
+    settings.ACCESS_COUNT_SECONDS = 0
+    accesses.counter = accesses.Counter()
 
 
 @pytest.fixture(autouse=True)

@@ -39,7 +39,7 @@ GRANIAN = "granian --interface wsgi --host 127.0.0.1 --workers 2 --blocking-thre
 class RemoteMerchant(MerchantServer):
     """A demo merchant's server over real HTTP; verifies each answer with the platform's public key."""
 
-    def __init__(self, portal: "KillablePortal", program: dict[str, Any]) -> None:
+    def __init__(self, portal: "KillablePortal | servers.PortalServer", program: dict[str, Any]) -> None:
         super().__init__(program["clientId"])
         self.base_url, self.app_id = portal.base_url, program["appId"]
         self.private: Any = load_pem_private_key(program["privateKey"].encode(), password=None)
