@@ -13,8 +13,9 @@ from oauth2_provider.models import AccessToken, RefreshToken
 
 from portal import scopes as catalogue
 from portal.middleware import current_trace_id
-from portal.terms import Duration, Term, open_scopes
+from portal.terms import Duration, Term
 
+from .granted_scopes import TERMS, GrantedScopes
 from .inbox import InboxNotice
 from .ledger import ConsentDecision, ConsentText
 from .mini_programs import MiniProgram
@@ -23,7 +24,6 @@ from .users import User
 
 Act = ConsentDecision.Act
 LAST_USED_PRECISION = timedelta(minutes=5)
-TERMS = ("terms", "expires_at", "next_end_at")  # the columns that _set_terms changes
 OVER = "its time ran out"
 # What authNotify says (wire.md 5.5).
 NOTICES = {Act.WITHDRAWN: "USER_WITHDREW", Act.REVOKED: "OPERATOR_REVOKED", Act.EXPIRED: "EXPIRED"}
@@ -46,7 +46,7 @@ class GrantQuerySet(models.QuerySet["MiniProgramGrant"]):
         return self.live().filter(paused_at=None)
 
 
-class MiniProgramGrant(models.Model):
+class MiniProgramGrant(GrantedScopes):
     """What one mini-program may do for one person. One live row for each pair; dead rows stay as history."""
 
     id = models.CharField(max_length=32, primary_key=True, default=new_grant_id, editable=False)
@@ -54,22 +54,11 @@ class MiniProgramGrant(models.Model):
     mini_program = models.ForeignKey(
         MiniProgram, on_delete=models.PROTECT, related_name="grants", verbose_name=_("mini-program")
     )
-    # {scope: since, ISO-8601}; PostgreSQL keeps no order of keys.
-    scopes = models.JSONField(default=dict)
-    # Of those that are not granted plainly: see portal.terms.
-    terms = models.JSONField(default=dict)
     since = models.DateTimeField(_("since"), default=timezone.now)
-    expires_at = models.DateTimeField(_("until"), null=True, blank=True)
-    # When the next of its scopes, or all of it, runs out: what `tend_grants` looks for.
-    next_end_at = models.DateTimeField(null=True, editable=False)
     last_used_at = models.DateTimeField(_("last used"), null=True, blank=True)
-    # While it is set tokens answer as withdrawn, and nothing is deleted.
-    paused_at = models.DateTimeField(_("paused"), null=True, blank=True)
     # When its user was reminded that it is not used, and when they asked the merchant to delete what it has.
     reminded_at = models.DateTimeField(null=True, editable=False)
     deletion_asked_at = models.DateTimeField(null=True, editable=False)
-    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
-
     objects = GrantQuerySet.as_manager()
 
     class Meta:
@@ -97,41 +86,6 @@ class MiniProgramGrant(models.Model):
     def __str__(self) -> str:
         return f"grant {self.pk[:6]}…"
 
-    @property
-    def is_live(self) -> bool:
-        """Neither ended nor past its time."""
-        return self.ended_at is None and (self.expires_at is None or self.expires_at > timezone.now())
-
-    @property
-    def names(self) -> list[str]:
-        """The granted scopes in the catalogue's order."""
-        order = {name: place for place, name in enumerate(catalogue.catalogue())}
-        return sorted(self.scopes, key=lambda name: (order.get(name, len(order)), name))
-
-    def open_scopes(self) -> set[str]:
-        """The granted scopes whose time has not run out."""
-        return open_scopes(self.scopes, self.terms, timezone.now()) if self.terms else set(self.scopes)
-
-    def covers(self, names: Iterable[str]) -> bool:
-        """Whether every one of these scopes is granted now."""
-        return self.is_live and self.paused_at is None and set(names) <= self.open_scopes()
-
-    def settles(self, name: str, purpose: int) -> bool:
-        """Whether this scope need not be asked, its purpose being in this version."""
-        return name in self.scopes and Term.read(self.terms, name).settles(purpose, timezone.now())
-
-    def lapsed(self) -> set[str]:
-        """The scopes whose time ran out and that nobody has taken away so far; all of them when it is over."""
-        return self.scopes.keys() - self.open_scopes() if self.is_live else set(self.scopes)
-
-    def term_of(self, name: str) -> Term:
-        """On what terms this scope was given."""
-        return Term.read(self.terms, name)
-
-    def since_of(self, name: str) -> datetime:
-        """When this scope was given."""
-        return datetime.fromisoformat(self.scopes[name])
-
     def touch(self) -> None:
         """Remember that it was used, to five minutes: most calls write nothing."""
         now = timezone.now()
@@ -158,26 +112,12 @@ class MiniProgramGrant(models.Model):
         before, terms_before = grant.names, grant.terms
         added = [name for name in names if name not in grant.scopes]
         grant.scopes = {**grant.scopes, **dict.fromkeys(added, timezone.now().isoformat())}
-        grant._set_terms(terms)
+        grant.set_terms(terms)
         if added or grant.terms != terms_before:
             grant.save(update_fields=["scopes", *TERMS])
             act = Act.GIVEN if not before else Act.WIDENED if added else Act.RENEWED
             grant._write(act, actor=user, before=before, shown=shown)
         return grant
-
-    def _set_terms(self, terms: Mapping[str, Term]) -> None:
-        """These terms in place of those of the same scopes, and the times that follow; not saved.
-
-        All of it ends when everything that was asked for has ended: a silent scope has no time of its own.
-        """
-        stored = {name: term for name, term in self.terms.items() if name in self.scopes and name not in terms}
-        new = {name: term.stored() for name, term in terms.items() if name in self.scopes}
-        self.terms = {**stored, **{name: term for name, term in new.items() if term}}
-        asked = [name for name in self.scopes if name not in catalogue.silent(self.scopes)]
-        ends = [self.term_of(name).until for name in asked]
-        known = [end for end in ends if end]
-        self.expires_at = max(known) if known and None not in ends else None
-        self.next_end_at = min(known, default=None)
 
     @transaction.atomic
     def retime(self, duration: Duration, *, by: User) -> bool:
@@ -192,7 +132,7 @@ class MiniProgramGrant(models.Model):
             name: Term.of(duration, now, max_days=limits.get(name), purpose=grant.term_of(name).purpose)
             for name in asked
         }
-        grant._set_terms(terms)
+        grant.set_terms(terms)
         if grant.terms == before:
             return False
         grant.save(update_fields=[*TERMS])
@@ -241,7 +181,7 @@ class MiniProgramGrant(models.Model):
         before = grant.names
         if scopes is not None and taken < grant.scopes.keys():
             grant.scopes = {name: since for name, since in grant.scopes.items() if name not in taken}
-            grant._set_terms({})
+            grant.set_terms({})
             grant.save(update_fields=["scopes", *TERMS])
             grant._write(Act.NARROWED if by else Act.EXPIRED, actor=by, before=before, reason=reason)
         else:
@@ -256,8 +196,10 @@ class MiniProgramGrant(models.Model):
         self.save(update_fields=["ended_at"])
         killed = self._kill_tokens()
         self._write(act, actor=by, before=before, after=[], reason=reason)
-        if killed and self.mini_program.merchant.notify_url:
-            self._tell_merchant(notice or NOTICES[act], before)
+        if killed:
+            MerchantNotice.objects.tell(
+                self, authorizationNotifyType="TOKEN_CANCELED", reason=notice or NOTICES[act], scopes=before
+            )
 
     def _kill_tokens(self) -> int:
         """Revoke every token of this pair. Codes die with the grant they point to."""
@@ -266,21 +208,6 @@ class MiniProgramGrant(models.Model):
         killed = RefreshToken.objects.filter(**pair, revoked=None).update(revoked=now)
         AccessToken.objects.filter(**pair, expires__gt=now).update(expires=now)
         return killed
-
-    def _tell_merchant(self, reason: str, names: list[str]) -> None:
-        """Queue authNotify in this transaction (wire.md 5.5)."""
-        merchant = self.mini_program.merchant
-        MerchantNotice.objects.create(
-            merchant=merchant,
-            body={
-                "authorizationNotifyType": "TOKEN_CANCELED",
-                "authClientId": merchant.client_id,
-                "appId": self.mini_program.app_id,
-                "customerId": merchant.sector.user_id(self.user.uuid.bytes),
-                "reason": reason,
-                "scopes": names,
-            },
-        )
 
     def _write(self, act: ConsentDecision.Act, *, before: list[str], **fields: Any) -> None:
         fields.setdefault("after", self.names)
@@ -305,7 +232,8 @@ class MiniProgramGrant(models.Model):
             grant = rows.filter(user=user, mini_program=mini_program, ended_at=None).first()
             if grant and (lapsed := grant.lapsed()):
                 grant.revoke(by=None, scopes=lapsed, reason=OVER)
-            elif grant:
+                continue
+            if grant:
                 return grant
             try:
                 with transaction.atomic():

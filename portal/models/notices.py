@@ -3,12 +3,16 @@
 import uuid
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from .merchants import Merchant
+
+if TYPE_CHECKING:
+    from .grants import MiniProgramGrant
 
 PATIENCE = timedelta(hours=24)
 FIRST_PAUSE = timedelta(minutes=1)
@@ -19,6 +23,21 @@ LEASE = timedelta(minutes=5)
 
 class NoticeQuerySet(models.QuerySet["MerchantNotice"]):
     """Chains for what waits, and how a worker takes it."""
+
+    def tell(self, grant: "MiniProgramGrant", **body: Any) -> "MerchantNotice | None":
+        """Queue a notice about this grant, in the caller's transaction; None for a merchant who wants none.
+
+        `body` is what it says beside whom it is about (wire.md 5.5).
+        """
+        program, merchant = grant.mini_program, grant.mini_program.merchant
+        if not merchant.notify_url:
+            return None
+        whom = {
+            "authClientId": merchant.client_id,
+            "appId": program.app_id,
+            "customerId": merchant.sector.user_id(grant.user.uuid.bytes),
+        }
+        return self.create(merchant=merchant, body={**body, **whom})
 
     def due(self) -> "NoticeQuerySet":
         """Waiting, and its time has come; the longest due first."""
