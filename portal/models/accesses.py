@@ -8,9 +8,11 @@ from django.utils.translation import gettext_lazy as _
 
 from .grants import MiniProgramGrant
 
+ROWS = 500  # a statement
+
 # Many processes add what they counted, in one order, so that none waits for another in a circle.
 _ADD = """
-INSERT INTO portal_accesscount (grant_id, scope, count, last_at) VALUES (%s, %s, %s, %s)
+INSERT INTO portal_accesscount (grant_id, scope, count, last_at) VALUES {rows}
 ON CONFLICT (grant_id, scope) DO UPDATE SET count = portal_accesscount.count + excluded.count,
     last_at = CASE WHEN excluded.last_at > portal_accesscount.last_at
         THEN excluded.last_at ELSE portal_accesscount.last_at END
@@ -39,4 +41,7 @@ class AccessCount(models.Model):
             for (grant, scope), (times, last) in sorted(counted.items())
         ]
         with connection.cursor() as cursor:
-            cursor.executemany(_ADD, rows)
+            for start in range(0, len(rows), ROWS):
+                part = rows[start : start + ROWS]
+                values = ", ".join(["(%s, %s, %s, %s)"] * len(part))
+                cursor.execute(_ADD.format(rows=values), [value for row in part for value in row])
