@@ -46,7 +46,7 @@ def verify(text: str) -> tuple[dict[str, Any], str]:
 
 
 def _key_version(head: str) -> str:
-    """The `kid` of a header that claims what we sign, and nothing that we would have to understand (section 4.1.11)."""
+    """The `kid` of a header that claims what we sign with, and asks for nothing else (section 4.1.11)."""
     claimed = _object(head)
     if claimed.get("alg") != ALGORITHM:
         raise NotGenuineError(_("It is not signed the way we sign: the first part must name RS256."))

@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from authapi import receipts
-from authapi.jws import MAX_LENGTH, NotGenuineError
+from authapi.jws import NotGenuineError
 from portal.models import ConsentDecision
 
 
@@ -62,17 +62,18 @@ def _pasted(request: HttpRequest) -> str:
     file = request.FILES.get("file")
     if file is None:
         return request.POST.get("receipt", "")
-    if (file.size or 0) > MAX_LENGTH:
+    if (file.size or 0) > receipts.MAX_FILE:
         raise NotGenuineError(_("This is too long to be a receipt."))
-    return file.read().decode("utf-8", "replace")
+    content: bytes = file.read()
+    return content.decode("utf-8", "replace")
 
 
 def told(payload: dict[str, Any]) -> dict[str, Any]:
     """What the pages show of a payload: its times as times, and what is called the same once."""
     decision, shown = payload["decision"], payload["decision"]["shown"]
     lines: dict[str, dict[str, Any]] = {}
-    for line in decision["about"]:
-        lines.setdefault(line["label"], {**line, "until": _moment(line["until"])})
+    for line, purpose in zip(decision["about"], payload["consent_record"]["pii_processing"]["purposes"], strict=True):
+        lines.setdefault(line["label"], {**line, "purpose": purpose["purpose"], "until": _moment(line["until"])})
     purposes = payload["services"][0]["purposes"]
     return {
         "receipt": payload,

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils.translation import override
 
 from portal import history, scopes
-from portal.models import ConsentDecision, ConsentText, ScopeApproval
+from portal.models import ConsentDecision, ConsentText
 from portal.terms import Term
 
 Act = ConsentDecision.Act
@@ -58,12 +58,13 @@ class Facts:
 
 
 def of(decision: ConsentDecision) -> Facts:
-    """The facts, in the language of the sheet that was answered last. Three statements, and those of `decision`."""
+    """The facts, in the language of the sheet that was answered last. One statement, and those of `decision`."""
     agreed = _Agreed(decision)
     language = agreed.sheet.language if agreed.sheet else settings.LANGUAGE_CODE
     shown, program = agreed.sheet.text if agreed.sheet else {}, decision.mini_program
     with override(language):
-        line_of = _Lines(decision, agreed)
+        held, terms = agreed.words, decision.terms or {}
+        asked = lines_of(decision.shown) if decision.act == Act.REFUSED else held
         return Facts(
             decision=decision,
             id=str(uuid.uuid5(_NAMESPACE, f"{decision.pk} {decision.at.isoformat()} {decision.trace_id}")),
@@ -74,8 +75,8 @@ def of(decision: ConsentDecision) -> Facts:
             mini_program=shown.get("miniProgram", program.name),
             developer=shown.get("developer", program.developer),
             policy_url=shown.get("privacyPolicy", program.privacy_policy_url),
-            about=line_of.all(_about(decision, agreed)),
-            holds=line_of.all(decision.scopes_after),
+            about=[_line(name, asked, terms) for name in _about(decision, agreed)],
+            holds=[_line(name, held, terms) for name in decision.scopes_after],
         )
 
 
@@ -92,9 +93,8 @@ class _Agreed:
 
     def _read(self, row: ConsentDecision) -> None:
         lines, terms = lines_of(row.shown), row.terms or {}
-        self.fresh = {
-            name for name in row.scopes_after if name not in row.scopes_before or terms.get(name) != self._terms.get(name)
-        }
+        given = (name for name in row.scopes_after if name not in row.scopes_before)
+        self.fresh = {*given, *(name for name in row.scopes_after if terms.get(name) != self._terms.get(name))}
         self.words |= {name: lines[name] for name in self.fresh & lines.keys()}
         self.sheet, self._terms = row.shown or self.sheet, terms
 
@@ -120,27 +120,14 @@ def _about(decision: ConsentDecision, agreed: _Agreed) -> list[str]:
     return [name for name in before if name not in after] or [name for name in after if name in agreed.fresh]
 
 
-class _Lines:
-    """Makes lines: in the words that were agreed to, and where there are none in those of today."""
-
-    def __init__(self, decision: ConsentDecision, agreed: _Agreed) -> None:
-        refused = lines_of(decision.shown) if decision.act == Act.REFUSED else {}
-        self._words: Words = {**agreed.words, **refused}
-        approvals = ScopeApproval.objects.filter(mini_program=decision.mini_program_id)
-        self._approvals = {approval.scope: approval for approval in approvals}
-        self._terms, self._language = decision.terms or {}, agreed.sheet.language if agreed.sheet else ""
-
-    def all(self, names: Iterable[str]) -> list[Line]:
-        return [self._line(name) for name in names]
-
-    def _line(self, name: str) -> Line:
-        scope, words, approval = scopes.catalogue().get(name, _UNKNOWN), self._words.get(name), self._approvals.get(name)
-        today = approval.purpose_in(self._language) if approval else ""
-        return Line(
-            scope=scope,
-            name=name,
-            label=str(words["label"] if words else scope.label) or name,
-            purpose=str((words["purpose"] if words else today) or scope.description),
-            required=bool(words["required"] if words else approval and approval.required),
-            term=Term.read(self._terms, name),
-        )
+def _line(name: str, words: Words, terms: Mapping[str, Any]) -> Line:
+    """In the words that were agreed to; in the catalogue's where no sheet showed any."""
+    scope, read = scopes.catalogue().get(name, _UNKNOWN), words.get(name, {})
+    return Line(
+        scope=scope,
+        name=name,
+        label=read.get("label") or str(scope.label) or name,
+        purpose=read.get("purpose") or str(scope.description),
+        required=read.get("required", False),
+        term=Term.read(terms, name),
+    )

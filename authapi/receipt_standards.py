@@ -71,8 +71,8 @@ def _kantara_purpose(facts: Facts, line: Line) -> dict[str, Any]:
 
 # --- ISO/IEC TS 27560:2023, clause 6.3 ------------------------------------------------------------------------------
 
-# event_state. The words are those of the consent states of the W3C's Data Privacy Vocabulary, which follow its Annex B;
-# "paused" is ours: consent stands, and nothing is passed on.
+# event_state, in the words that the W3C's Data Privacy Vocabulary has for the states of its Annex B; "paused" is ours:
+# consent stands, and nothing is passed on.
 _STATES = {
     Act.REFUSED: "refused",
     Act.EXPIRED: "expired",

@@ -1,4 +1,4 @@
-"""Receipts: a signed statement of one decision, made from its row of the ledger whenever somebody asks, never stored."""
+"""A signed statement of one decision, made from its row of the ledger when somebody asks for it, never stored."""
 
 from typing import Any
 
@@ -11,13 +11,15 @@ from authapi.jws import NotGenuineError
 from authapi.receipt_facts import Facts, Line
 from portal.models import ConsentDecision
 
+MAX_FILE = 3 * jws.MAX_LENGTH  # bytes: the JWS, and what it says in clear
+
 
 def of(decision: ConsentDecision) -> dict[str, Any]:
     """The payload: registered claims (RFC 7519), Kantara's fields, the record of ISO/IEC TS 27560, and our own words.
 
-    The same decision gives the same payload. What the ledger does not hold, the merchant's name and, for scopes
-    that no sheet showed, their words, is as it is now. `decision` brings along mini_program__merchant__sector,
-    user and shown.
+    The same decision gives the same payload, in the words the person read. What the ledger does not hold, the
+    names of merchant and brand, is as it is now; so are the catalogue's words for what no sheet showed. `decision`
+    brings along mini_program__merchant__sector, user and shown.
     """
     facts = receipt_facts.of(decision)
     with override(facts.language):
@@ -35,8 +37,7 @@ def of(decision: ConsentDecision) -> dict[str, Any]:
 
 def _decision(facts: Facts) -> dict[str, Any]:
     """What the portal calls it: the act, in words, on which scopes, before and after, by whom and why."""
-    row = facts.decision
-    shown = {"hash": row.shown.hash, "version": row.shown.version, "language": row.shown.language} if row.shown else None
+    row, sheet = facts.decision, facts.decision.shown
     return {
         "act": row.act,
         "told": facts.told,
@@ -47,20 +48,14 @@ def _decision(facts: Facts) -> dict[str, Any]:
         "about": [_line(line) for line in facts.about],
         "scopesBefore": row.scopes_before,
         "scopesAfter": row.scopes_after,
-        "shown": shown,
+        "shown": {"hash": sheet.hash, "version": sheet.version, "language": sheet.language} if sheet else None,
         "traceId": row.trace_id,
     }
 
 
 def _line(line: Line) -> dict[str, Any]:
     until = line.term.until.isoformat() if line.term.until else None
-    return {
-        "scope": line.name,
-        "label": line.label,
-        "purpose": line.purpose,
-        "until": until,
-        "once": line.term.once,
-    }
+    return {"scope": line.name, "label": line.label, "until": until, "once": line.term.once}
 
 
 def sign(payload: dict[str, Any]) -> str:
@@ -87,7 +82,7 @@ def verify(text: str) -> tuple[dict[str, Any], str]:
 
 def _parsed(text: str) -> dict[str, Any]:
     try:
-        file = bodies.parse(text.encode("utf-8", "replace"))
+        file = bodies.parse(text.encode("utf-8", "replace"), max_bytes=MAX_FILE)
     except bodies.MalformedError as error:
         raise NotGenuineError(_("This file cannot be read. Was all of it pasted?")) from error
     if not isinstance(file.get("jws"), str):
