@@ -1,5 +1,6 @@
 """The pages of receipts: one's own, to keep and to print, and one where anybody checks any (trust 25, 36)."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from authapi import receipts
+from authapi import receipt_standards, receipts
 from authapi.jws import NotGenuineError
 from portal.models import ConsentDecision
 
@@ -71,17 +72,23 @@ def _pasted(request: HttpRequest) -> str:
 def told(payload: dict[str, Any]) -> dict[str, Any]:
     """What the pages show of a payload: its times as times, and what is called the same once."""
     decision, shown = payload["decision"], payload["decision"]["shown"]
-    lines: dict[str, dict[str, Any]] = {}
-    for line, purpose in zip(decision["about"], payload["consent_record"]["pii_processing"]["purposes"], strict=True):
-        lines.setdefault(line["label"], {**line, "purpose": purpose["purpose"], "until": _moment(line["until"])})
     purposes = payload["services"][0]["purposes"]
     return {
         "receipt": payload,
         "at": _moment(decision["at"]),
-        "lines": list(lines.values()),
+        "lines": list({line["label"]: line for line in _lines(payload)}.values()),
         "holds": list(dict.fromkeys(label for purpose in purposes for label in purpose["piiCategory"])),
         "read_in": dict(settings.LANGUAGES).get(shown["language"], shown["language"]) if shown else "",
     }
+
+
+def _lines(payload: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The scopes it is about: label, purpose, and on what terms they are allowed now, if they are."""
+    record = payload["consent_record"]
+    lines, purposes, events = payload["decision"]["about"], record["pii_processing"]["purposes"], record["event"]
+    for line, purpose, event in zip(lines, purposes, events, strict=True):
+        stands = event["event_state"] in receipt_standards.STANDING
+        yield {**line, "purpose": purpose["purpose"], "stands": stands, "until": _moment(line["until"])}
 
 
 def _moment(text: str | None) -> datetime | None:

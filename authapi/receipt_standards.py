@@ -82,6 +82,7 @@ _STATES = {
     Act.RENEWED: "renewed",
     Act.RETIMED: "renewed",
 }
+STANDING = ("given", "renewed", "paused")
 _TAKEN_BY = {"user": "withdrawn", "operator": "revoked", "time": "expired"}
 
 
@@ -171,6 +172,6 @@ def _event(facts: Facts, line: Line) -> dict[str, Any]:
 
 def _validity(facts: Facts, line: Line, state: str) -> str:
     """As ISO-8601, of consent that holds; of consent that does not, no time at all."""
-    if state not in ("given", "renewed", "paused"):
+    if state not in STANDING:
         return "PT0S"
     return duration_iso_string(line.term.until - facts.at) if line.term.until else "until withdrawn"

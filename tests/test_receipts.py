@@ -204,7 +204,7 @@ def test_nothing_is_consented_to_after_everything_was_withdrawn(browser: Client,
     assert consented(receipt) == []
     page = words(browser.get(f"/receipts/{decided('withdrawn').pk}/"))
     assert "You withdrew everything." in page
-    assert "Allowed after it Nothing" in page
+    assert "Allowed from then on Nothing" in page
 
 
 @pytest.mark.trust(30)
@@ -244,6 +244,8 @@ def test_what_ran_out_was_nobodys_act(browser: Client, grant: MiniProgramGrant) 
 def test_a_pause_and_another_duration_have_receipts(browser: Client, alice: User, grant: MiniProgramGrant) -> None:
     grant.pause(by=alice)
     assert states(receipt_of(browser, "paused")) == dict.fromkeys(SCOPES, "paused")
+    page = words(browser.get(f"/receipts/{decided('paused').pk}/"))
+    assert "Allowed from then on Nothing, as long as it is paused" in page
     grant.resume(by=alice)
     assert states(receipt_of(browser, "resumed")) == dict.fromkeys(SCOPES, "given")
     grant.retime(Duration.MONTH, by=alice)
@@ -336,10 +338,10 @@ def test_the_page_says_who_what_when_and_what_was_read(
     text = words(page)
     assert "Mini-program Shop by shop Ltd When" in text
     assert "Who decided You" in text
-    assert "Nickname shop needs USER_NICKNAME Mobile number shop needs PLAINTEXT_MOBILE_PHONE" in text
-    assert "Allowed after it User ID, Nickname, Mobile number" in text
+    assert "Nickname shop needs USER_NICKNAME Until it is withdrawn Mobile number shop needs" in text
+    assert "Allowed from then on User ID, Nickname, Mobile number" in text
     assert decision.shown
-    assert f"The consent sheet in English, version 1 {decision.shown.hash}" in text
+    assert f"The consent sheet in English, version 1 SHA-256 {decision.shown.hash}" in text
     assert page["Cache-Control"].startswith("max-age=0, no-cache, no-store")
     assert f'href="/receipts/{decision.pk}/receipt.json"' in page.content.decode()
     assert 'href="/receipts/verify/"' in page.content.decode()
