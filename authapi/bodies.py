@@ -48,9 +48,9 @@ def _throw_away(stream: Any) -> None:
         left -= len(piece)
 
 
-def parse(raw: bytes) -> dict[str, Any]:
+def parse(raw: bytes, *, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
     """The object in `raw`; an empty body is an empty object. Raises MalformedError."""
-    if len(raw) > MAX_BYTES:
+    if len(raw) > max_bytes:
         raise MalformedError(TOO_LARGE)
     if not raw.strip():
         return {}

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, re_path
 
-from authapi import views
+from authapi import pages, views
 
 # Merchant endpoints: <versions> <path>; a trailing .htm is accepted.
 MERCHANT_API = (
@@ -66,5 +66,8 @@ urlpatterns = [
     path("v1/authorizations/reportError", views.ReportError.as_view(), name="report_error"),
     path("my.js", views.my_js, name="my_js"),
     path(".well-known/jwks.json", views.jwks, name="jwks"),
+    path("receipts/verify/", pages.verify_receipt, name="verify_receipt"),
+    path("receipts/<int:pk>/", pages.receipt, name="receipt"),
+    path("receipts/<int:pk>/receipt.json", pages.receipt_json, name="receipt_json"),
     *_merchant_urls(),
 ]

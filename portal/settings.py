@@ -146,6 +146,7 @@ TEMPLATES = [
 ]
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 BRAND_NAME = env.str("BRAND_NAME", default="Super")
+JURISDICTION = env.str("JURISDICTION", default="")  # whose law the receipts of decisions name
 
 # --- Data -----------------------------------------------------------------------------------------------------
 

@@ -64,7 +64,7 @@ def detail(request: HttpRequest, grant_id: str) -> HttpResponse:
     context = {
         "grant": grant,
         "lines": lines_of(grant) if grant.is_live else [],
-        "history": [{"at": row.at, "words": history.told(row), "act": row.act} for row in rows],
+        "history": [{"pk": row.pk, "at": row.at, "words": history.told(row), "act": row.act} for row in rows],
     }
     return render(request, "portal/permission_detail.html", context)
 
