@@ -10,7 +10,10 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 
 BENCH = $(if $(ONLY),--only $(ONLY)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
 
-.PHONY: setup setup-dev run test bench bench-crash lint format lock clean
+NOT_USERS = .venv tests bench examples var node_modules portal/admin/* portal/console.py templates/admin/* \
+            authapi/admin.py authapi/models.py
+
+.PHONY: setup setup-dev run test bench bench-crash words lint format lock clean
 
 setup: .venv/runtime
 
@@ -40,6 +43,12 @@ format: setup-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	-$(BIN)/djlint --quiet --reformat templates
+
+# make words  collect what users read into locale/, and compile what is translated; operators read English
+words:
+	$(BIN)/python manage.py makemessages --verbosity 0 --no-location --no-obsolete --no-wrap \
+	  $(foreach language,zh_Hans id fil ms th ar,-l $(language)) $(foreach part,$(NOT_USERS),-i '$(part)')
+	$(BIN)/python manage.py compilemessages --verbosity 0 -i .venv
 
 lock: setup-dev
 	$(LOCK) requirements.in -o requirements.lock

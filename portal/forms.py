@@ -9,9 +9,8 @@ from django.core.files.base import File
 from django.core.files.uploadedfile import UploadedFile
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from django_countries import countries
 
-from portal import pictures
+from portal import local, pictures
 from portal.models.users import User
 
 EARLIEST_BIRTH = date(1900, 1, 1)
@@ -65,7 +64,7 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg] # no generic at ru
         super().__init__(*args, **kwargs)
         for name, token in AUTOCOMPLETE.items():
             self.fields[name].widget.attrs["autocomplete"] = token
-        for name, choices in (("gender", User.Gender.choices), ("nationality", countries)):
+        for name, choices in (("gender", User.Gender.choices), ("nationality", local.countries())):
             self.fields[name].choices = [("", _("Not given")), *choices]  # type: ignore[attr-defined]
         self.fields["avatar"].widget.attrs["accept"] = pictures.ACCEPT
         self.fields["birth_date"].widget.attrs.update(min=EARLIEST_BIRTH.isoformat(), max=_today().isoformat())

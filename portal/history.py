@@ -1,9 +1,8 @@
 """What a row of the ledger says, in the words of the person it is about (trust 27)."""
 
-from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 
-from portal import scopes
+from portal import local, scopes
 from portal.models.grants import labels
 from portal.models.ledger import ConsentDecision
 
@@ -49,8 +48,8 @@ def _taken(decision: ConsentDecision) -> str:
 def _refused(decision: ConsentDecision) -> str:
     """The labels the sheet showed; the ledger keeps its words."""
     lines = decision.shown.text.get("lines", []) if decision.shown else []
-    return get_text_list([line["label"] for line in lines], _("and")) or _("what it asked for")
+    return local.listed(line["label"] for line in lines) or _("what it asked for")
 
 
 def _words(names: list[str]) -> str:
-    return get_text_list(labels(names), _("and")) or ", ".join(names)
+    return local.listed(labels(names)) or ", ".join(names)

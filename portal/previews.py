@@ -3,10 +3,9 @@
 import logging
 from collections.abc import Callable
 
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from portal import masking
+from portal import local, masking
 from portal.models.users import Contact, LoginId, User
 from portal.scopes import Scope
 
@@ -50,11 +49,11 @@ def _gender(user: User) -> list[str]:
 
 def _birth_date(user: User) -> list[str]:
     """The year stays hidden."""
-    return [f"{date_format(user.birth_date, 'j F')} {masking.DOTS}"] if user.birth_date else []
+    return [f"{local.day_of_year(user.birth_date)} {masking.DOTS}"] if user.birth_date else []
 
 
 def _nationality(user: User) -> list[str]:
-    return [str(user.nationality.name)] if user.nationality else []
+    return [local.country(str(user.nationality))] if user.nationality else []
 
 
 def _reachable(row: LoginId | Contact) -> str:

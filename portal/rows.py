@@ -8,7 +8,7 @@ from django.db.models import Model
 from django.forms.models import BaseInlineFormSet, inlineformset_factory
 from django.utils.translation import gettext_lazy as _
 
-from portal import phones
+from portal import local, phones
 from portal.models.users import Address, Contact, LoginId, User, normalised
 
 if TYPE_CHECKING:
@@ -114,6 +114,10 @@ class AddressForm(forms.ModelForm):  # type: ignore[type-arg] # no generic at ru
             "region": {"required": _("Choose a country or region.")},
             "address1": {"required": _("Type the street and number.")},
         }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["region"].choices = [("", _("Choose")), *local.countries()]  # type: ignore[attr-defined]
 
 
 class Rows(BaseInlineFormSet):  # type: ignore[type-arg]

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.utils.functional import Promise
+from django.utils.functional import Promise, lazy
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 DEFAULT = "auth_base"
@@ -42,8 +43,9 @@ _FIELD = re.compile(r"[a-z][A-Za-z0-9]{0,63}")
 class Scope:
     """One nameable thing a mini-program may see or do.
 
-    `fields` are the userInfo fields it opens (wire.md 5.2); `silent` scopes never ask the user; `sensitive` ones
-    show more than a nickname would; `icon` is the name of a Lucide icon.
+    `label` and `description` are in the language of whoever reads them; `fields` are the userInfo fields it opens
+    (wire.md 5.2); `silent` scopes never ask the user; `sensitive` ones show more than a nickname would; `icon` is the
+    name of a Lucide icon.
     """
 
     name: str
@@ -201,6 +203,8 @@ _TYPES: dict[str, type] = {
     "silent": bool,
     "sensitive": bool,
     "icon": str,
+    "labels": dict,
+    "descriptions": dict,
 }
 
 
@@ -218,7 +222,23 @@ def _merged(name: str, entry: Any, base: Scope | None) -> Scope:
                 f"{where}: fields: {field!r} is neither a lowerCamelCase name of your own nor one of "
                 + ", ".join(PROFILE_FIELDS)
             )
-    return replace(base, **{**entry, "fields": fields})
+    words = {key: _in_languages(where, entry, key, base) for key in ("label", "description") if f"{key}s" in entry}
+    plain = {key: value for key, value in entry.items() if key not in ("labels", "descriptions")}
+    return replace(base, **{**plain, **words, "fields": fields})
+
+
+def _in_languages(where: str, entry: dict[str, Any], key: str, base: Scope) -> str | Promise:
+    """The label or description in the language of whoever reads it; the plain one where a language has none."""
+    texts = entry[f"{key}s"]
+    for language, text in texts.items():
+        if language not in dict(settings.LANGUAGES):
+            raise ImproperlyConfigured(
+                f"{where}: {key}s: {language!r} is none of {', '.join(dict(settings.LANGUAGES))}"
+            )
+        if not isinstance(text, str) or not text:
+            raise ImproperlyConfigured(f"{where}: {key}s: {language}: must be a text")
+    plain = entry.get(key) or getattr(base, key)
+    return cast("Promise", lazy(lambda: texts.get(get_language()) or str(plain), str)())
 
 
 def _check_keys(where: str, name: str, entry: Any) -> None:

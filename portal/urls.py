@@ -4,6 +4,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth import views as auth_views
 from django.urls import include, path, re_path
+from django.views.i18n import set_language
 from django.views.static import serve
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
@@ -13,6 +14,7 @@ urlpatterns = [
     path("", home.home, name="home"),
     path("accounts/login/", sign_in.sign_in, name="login"),
     path("accounts/logout/", auth_views.LogoutView.as_view(), name="logout"),
+    path("language/", set_language, name="set_language"),
     path("profile/", profile.ProfilePage.as_view(), name="profile"),
     path("permissions/", permissions.index, name="permissions"),
     path("permissions/<str:grant_id>/", permissions.detail, name="permission_detail"),

@@ -339,7 +339,7 @@ def test_the_page_says_who_what_when_and_what_was_read(
     assert "Mini-program Shop by shop Ltd When" in text
     assert "Who decided You" in text
     assert "Nickname shop needs USER_NICKNAME Until it is withdrawn Mobile number shop needs" in text
-    assert "Allowed from then on User ID, Nickname, Mobile number" in text
+    assert "Allowed from then on User ID, Nickname and Mobile number" in text
     assert decision.shown
     assert f"The consent sheet in English, version 1 SHA-256 {decision.shown.hash}" in text
     assert page["Cache-Control"].startswith("max-age=0, no-cache, no-store")

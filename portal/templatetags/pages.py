@@ -5,9 +5,11 @@ import re
 from django import template
 from django.conf import settings
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language
 from lucide import IconDoesNotExist
 from lucide.templatetags.lucide import lucide
 
+from portal import local
 from portal.middleware import current_trace_id
 from portal.scopes import Scope
 
@@ -41,3 +43,21 @@ def initial(name: str) -> str:
     """The first letter or digit of a name, for a person or mini-program without a picture."""
     found = re.search(r"\w", name or "")
     return found[0].upper() if found else "?"
+
+
+register.filter("day", local.day)
+register.filter("moment", local.moment)
+register.filter("ago", local.ago)
+register.filter("listed", local.listed)
+
+
+@register.inclusion_tag("portal/_languages.html", takes_context=True)
+def languages(context: template.Context) -> dict[str, object]:
+    """The switch of languages: one button for each, back to this page. Nothing where there is no request."""
+    request = context.get("request")
+    return {
+        "here": request.get_full_path() if request else "",
+        "known": settings.LANGUAGES,
+        "current": get_language(),
+        "csrf_token": context.get("csrf_token"),
+    }
