@@ -2,9 +2,10 @@
 
 import io
 import secrets
+from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.files.base import ContentFile
+from django.core.files.base import ContentFile, File
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext as _
 from PIL import Image, ImageOps
@@ -37,6 +38,11 @@ def square(upload: "UploadedFile[bytes]") -> "ContentFile[bytes]":
     out = io.BytesIO()
     pixels.save(out, "JPEG", quality=88, optimize=True)
     return ContentFile(out.getvalue(), name=f"{secrets.token_urlsafe(16)}.jpg")
+
+
+def drop(picture: "File[Any]") -> None:
+    """Remove a stored picture that nobody shows any more."""
+    picture.storage.delete(picture.name)  # type: ignore[attr-defined]
 
 
 def _small(image: Image.Image) -> Image.Image:

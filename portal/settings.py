@@ -140,6 +140,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "portal.context.brand",
+                "portal.context.unread",
             ],
             "builtins": ["django.templatetags.i18n", "django.templatetags.static", "lucide.templatetags.lucide"],
         },
@@ -210,6 +211,7 @@ AUTHENTICATION_BACKENDS = ["portal.auth.LoginIdBackend"]
 LOGIN_URL = "/accounts/login/"
 SIGN_IN_TRIES = env.int("SIGN_IN_TRIES", default=10)  # portal/sign_in.py
 SIGN_IN_TRIES_OF_ADDRESS = env.int("SIGN_IN_TRIES_PER_ADDRESS", default=100)
+ACCOUNT_DELETION_DAYS = env.int("ACCOUNT_DELETION_DAYS", default=14)  # to change one's mind, portal/erasure.py
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/accounts/login/"
 AUTH_PASSWORD_VALIDATORS = [

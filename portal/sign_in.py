@@ -5,6 +5,7 @@ from contextlib import suppress
 from math import ceil
 from typing import Any, TypeVar
 
+from django import forms
 from django.conf import settings
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.forms import AuthenticationForm
@@ -16,6 +17,7 @@ from django.utils.translation import ngettext
 
 from portal import auth, limits, masking
 from portal.cache import CacheDownError
+from portal.models.users import User
 
 Response = TypeVar("Response", bound=HttpResponseBase)
 logger = logging.getLogger(__name__)
@@ -64,25 +66,14 @@ class Tries:
             limits.remember(f"at home {self.pair}", MONTH)
 
 
-class LimitedForm(AuthenticationForm):
-    """A sign-in form that stops asking the database when there were too many tries; see `answered`."""
+class TryingForm(forms.Form):
+    """A form with a password that stops asking the database when there were too many tries."""
 
     status = 200
     retry_after = 0
 
-    def clean(self) -> Any:
-        """As ever, within the limits. A try with a field missing is none."""
-        name = self.cleaned_data.get("username")
-        if not name or not self.cleaned_data.get("password"):
-            return super().clean()
-        assert self.request
-        tries = Tries(self.request, name)
-        self._start(tries)
-        cleaned = super().clean()
-        tries.succeeded()
-        return cleaned
-
-    def _start(self, tries: Tries) -> None:
+    def start(self, tries: Tries) -> None:
+        """Count one try. Raises ValidationError, in words, when none is left, or none can be counted."""
         try:
             over = tries.start()
         except CacheDownError as error:
@@ -92,6 +83,54 @@ class LimitedForm(AuthenticationForm):
         if over:
             self.status, self.retry_after = 429, over.retry_after
             raise ValidationError(wait_words(over.retry_after), code="limited")
+
+
+class LimitedForm(TryingForm, AuthenticationForm):
+    """A sign-in form within the limits; see `answered`."""
+
+    def clean(self) -> Any:
+        """As ever, within the limits. A try with a field missing is none."""
+        name = self.cleaned_data.get("username")
+        if not name or not self.cleaned_data.get("password"):
+            return super().clean()
+        assert self.request
+        tries = Tries(self.request, name)
+        self.start(tries)
+        cleaned = super().clean()
+        tries.succeeded()
+        return cleaned
+
+
+class PasswordAgainForm(TryingForm):
+    """Asks somebody who is signed in for their password once more: whoever found the phone unlocked stops here.
+
+    A wrong one counts like a try to sign in with the person's login from this address.
+    """
+
+    status = 422
+
+    password = forms.CharField(
+        label=_("Your password"),
+        strip=False,
+        max_length=4096,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+        error_messages={"required": _("Type your password.")},
+    )
+
+    def __init__(self, request: HttpRequest, data: Any = None) -> None:
+        super().__init__(data)
+        self.request = request
+
+    def clean_password(self) -> str:
+        """Within the limits."""
+        user, password = self.request.user, str(self.cleaned_data["password"])
+        assert isinstance(user, User)
+        tries = Tries(self.request, user.username)
+        self.start(tries)
+        if not user.check_password(password):
+            raise ValidationError(_("This is not your password. Capital letters count."), code="wrong")
+        tries.succeeded()
+        return password
 
 
 def wait_words(seconds: int) -> str:

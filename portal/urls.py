@@ -8,7 +8,7 @@ from django.views.i18n import set_language
 from django.views.static import serve
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from portal.views import consent, health, home, permissions, profile, sign_in
+from portal.views import consent, health, home, inbox, my_data, permissions, profile, sign_in
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -16,6 +16,11 @@ urlpatterns = [
     path("accounts/logout/", auth_views.LogoutView.as_view(), name="logout"),
     path("language/", set_language, name="set_language"),
     path("profile/", profile.ProfilePage.as_view(), name="profile"),
+    path("profile/data/", my_data.page, name="my_data"),
+    path("profile/data/download/", my_data.Download.as_view(), name="my_data_json"),
+    path("profile/delete/", my_data.DeleteAccount.as_view(), name="delete_account"),
+    path("profile/keep/", my_data.keep, name="keep_account"),
+    path("inbox/", inbox.index, name="inbox"),
     path("permissions/", permissions.index, name="permissions"),
     path("permissions/<str:grant_id>/", permissions.detail, name="permission_detail"),
     path("permissions/<str:grant_id>/withdraw/", permissions.withdraw, name="withdraw"),

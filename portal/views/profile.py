@@ -4,7 +4,6 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.files.base import File
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -13,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views import View
 from django.views.decorators.cache import never_cache
 
-from portal import forms, rows
+from portal import forms, pictures, rows
 from portal.models import User
 
 
@@ -50,19 +49,16 @@ def save(form: forms.ProfileForm, login_ids: rows.Rows, **others: rows.Rows) -> 
     """Write it all in one transaction; False, with a form error, when somebody took a sign-in name meanwhile."""
     try:
         with transaction.atomic():
+            # Not while it is erased, nor after that: the form would bring everything back.
+            get_object_or_404(User.objects.select_for_update(no_key=True), pk=form.instance.pk, is_active=True)
             login_ids.save()
             for part in others.values():
                 part.save()
             form.save()  # last: it writes the picture's file, which no rollback takes away
             old = form.replaced_picture()
             if old:
-                transaction.on_commit(lambda: drop(old))
+                transaction.on_commit(lambda: pictures.drop(old))
     except IntegrityError:
         form.add_error(None, _("Somebody else began to sign in with one of these just now. Choose another."))
         return False
     return True
-
-
-def drop(picture: "File[Any]") -> None:
-    """Remove a picture that nobody shows any more."""
-    picture.storage.delete(picture.name)  # type: ignore[attr-defined]
