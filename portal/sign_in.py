@@ -2,8 +2,9 @@
 
 import logging
 from contextlib import suppress
+from dataclasses import dataclass
 from math import ceil
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.conf import settings
 from django.contrib.admin.forms import AdminAuthenticationForm
@@ -16,6 +17,9 @@ from django.utils.translation import ngettext
 
 from portal import auth, limits, masking
 from portal.cache import CacheDownError
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 Response = TypeVar("Response", bound=HttpResponseBase)
 logger = logging.getLogger(__name__)
@@ -64,6 +68,25 @@ class Tries:
             limits.remember(f"at home {self.pair}", MONTH)
 
 
+@dataclass(frozen=True)
+class Stop:
+    """Why a password is not even looked at, or did not do: what a page answers and says."""
+
+    words: "StrOrPromise"
+    status: int
+    retry_after: int = 0
+
+
+def stop(tries: Tries) -> Stop | None:
+    """Count one try; what to answer when it must not be made."""
+    try:
+        over = tries.start()
+    except CacheDownError:
+        words = _("Nobody can sign in at this moment: something on our side is down. Try again in a minute.")
+        return Stop(words, 503, 60)
+    return Stop(wait_words(over.retry_after), 429, over.retry_after) if over else None
+
+
 class LimitedForm(AuthenticationForm):
     """A sign-in form that stops asking the database when there were too many tries; see `answered`."""
 
@@ -83,15 +106,9 @@ class LimitedForm(AuthenticationForm):
         return cleaned
 
     def _start(self, tries: Tries) -> None:
-        try:
-            over = tries.start()
-        except CacheDownError as error:
-            self.status, self.retry_after = 503, 60
-            words = _("Nobody can sign in at this moment: something on our side is down. Try again in a minute.")
-            raise ValidationError(words, code="unavailable") from error
-        if over:
-            self.status, self.retry_after = 429, over.retry_after
-            raise ValidationError(wait_words(over.retry_after), code="limited")
+        if stopped := stop(tries):
+            self.status, self.retry_after = stopped.status, stopped.retry_after
+            raise ValidationError(stopped.words, code="limited")
 
 
 def wait_words(seconds: int) -> str:
