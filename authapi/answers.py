@@ -162,6 +162,7 @@ class ConsentProgram(Answer):
     name = CharField()
     logo = serializers.URLField(allow_null=True)
     developer = CharField(allow_null=True)
+    verified = serializers.BooleanField(help_text="Operators have checked who the merchant is.")
     privacyPolicyUrl = serializers.URLField(allow_null=True)
 
 
@@ -172,6 +173,16 @@ class ConsentScope(Answer):
     purpose = CharField(help_text="Why the mini-program asks, in its own words.")
     required = serializers.BooleanField()  # type: ignore[assignment]
     preview = ListField(child=CharField(), help_text="The values, masked.")
+    hasValue = serializers.BooleanField(help_text="Whether the profile holds what it opens.")
+    sensitive = serializers.BooleanField(help_text="Whether allowing it asks for a recent sign-in.")
+    changed = serializers.BooleanField(help_text="Whether it is granted already, for another purpose.")
+    previousPurpose = CharField(allow_null=True)
+    maxDays = serializers.IntegerField(allow_null=True, help_text="Nobody can allow it for longer.")
+
+
+class ConsentDuration(Answer):
+    value = CharField()
+    label = CharField()  # type: ignore[assignment]
 
 
 class Consent(Answer):
@@ -181,6 +192,7 @@ class Consent(Answer):
     consentExpiryTime = DateTimeField()
     miniProgram = ConsentProgram()
     scopes = ConsentScope(many=True)
+    durations = ConsentDuration(many=True)
     alreadyGranted = ListField(child=CharField(), help_text="Labels of what this mini-program has already.")
 
 

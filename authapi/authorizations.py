@@ -118,12 +118,18 @@ def _settled(stored: Stored, name: str, version: str, now: datetime) -> bool:
 
 
 def decide(
-    user: User, consent: PendingConsent, granted: Sequence[str], duration: Duration = Duration.ALWAYS
+    user: User,
+    consent: PendingConsent,
+    granted: Sequence[str],
+    *,
+    duration: Duration = Duration.ALWAYS,
+    signed_in: bool = True,
 ) -> Outcome:
     """The user's answer, given through the JSON endpoint: decide, then hand out the code.
 
-    Raises InvalidParameters (answered before, expired, a scope that was not asked, a required one left out),
-    Cancelled (nothing granted).
+    `signed_in`: they have just shown who they are, which sensitive scopes ask for. Raises InvalidParameters
+    (answered before, expired, a scope that was not asked, a required one left out), UnknownError (not signed in
+    recently), Cancelled (nothing granted).
     """
     check_user(user)
     usable_mini_program(consent.mini_program.app_id)
@@ -131,6 +137,9 @@ def decide(
     missing = [line.scope for line in shown.lines if line.required and line.scope not in granted]
     if granted and missing:
         raise results.InvalidParameters(f"grantedScopes: {', '.join(missing)} is required; grant it or refuse all.")
+    if not signed_in and (lines := shown.sensitive(granted)):
+        names = ", ".join(line.scope for line in lines)
+        raise results.UnknownError(f"{names} asks for a recent sign-in. Show consentUrl, which asks for the password.")
     try:
         consent.decide(granted, shown=shown.consent_text(), duration=duration)
     except AlreadyDecidedError as error:

@@ -195,6 +195,7 @@ _CONSENT = {
         "name": "Coffee Corner",
         "logo": "https://portal.example.org/media/logos/coffee.png",
         "developer": "Bean Brothers Ltd",
+        "verified": True,
         "privacyPolicyUrl": "https://coffee.example/privacy",
     },
     "scopes": [
@@ -205,8 +206,14 @@ _CONSENT = {
             "purpose": "So the barista can call you",
             "required": False,
             "preview": ["Al•••"],
+            "hasValue": True,
+            "sensitive": False,
+            "changed": False,
+            "previousPurpose": None,
+            "maxDays": None,
         }
     ],
+    "durations": [{"value": "30d", "label": "30 days"}, {"value": "always", "label": "until I withdraw it"}],
     "alreadyGranted": ["User ID"],
 }
 
@@ -223,7 +230,7 @@ CONTAINER: dict[str, tuple[tuple[type[Answer], ...], dict[str, dict[str, Any]], 
     "Consent": ((answers.Consent, answers.Failure), {}, {"sheet": _CONSENT, "error 3": _DECISION["error 3"]}),
     "Decision": (
         (answers.Code, answers.Failure),
-        {"granted": {"grantedScopes": ["USER_NICKNAME"]}, "refused": {"grantedScopes": []}},
+        {"granted": {"grantedScopes": ["USER_NICKNAME"], "duration": "30d"}, "refused": {"grantedScopes": []}},
         _DECISION,
     ),
     "ReportError": (

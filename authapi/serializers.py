@@ -12,6 +12,7 @@ from authapi.authorizations import Outcome
 from authapi.results import AGREEMENT_PENDING, JsapiError
 from authapi.tokens import TokenPair
 from portal.sheet import Sheet
+from portal.terms import Duration
 
 
 def first_error(errors: Any, name: str = "") -> str:
@@ -138,8 +139,14 @@ class GetAuthCodeParams(serializers.Serializer[Any]):
     consentId = text(64, source="consent_id")
 
 
+DURATIONS = f"It must be one of {', '.join(Duration.values)}."
+
+
 class DecisionParams(serializers.Serializer[Any]):
     grantedScopes = ListField(child=StrictCharField(max_length=64), max_length=50, source="granted_scopes")
+    duration = serializers.ChoiceField(
+        choices=Duration.values, default=Duration.ALWAYS.value, error_messages={"invalid_choice": DURATIONS}
+    )
 
 
 class ReportErrorParams(serializers.Serializer[Any]):
@@ -188,6 +195,7 @@ def consent(shown: Sheet, full_url: Callable[[str], str]) -> dict[str, Any]:
             "name": program.name,
             "logo": full_url(program.logo_url) if program.logo else None,
             "developer": program.developer or None,
+            "verified": program.merchant.verified,
             "privacyPolicyUrl": program.privacy_policy_url or None,
         },
         "scopes": [
@@ -198,8 +206,14 @@ def consent(shown: Sheet, full_url: Callable[[str], str]) -> dict[str, Any]:
                 "purpose": line.purpose,
                 "required": line.required,
                 "preview": list(line.preview),
+                "hasValue": not line.is_missing,
+                "sensitive": line.sensitive,
+                "changed": line.changed,
+                "previousPurpose": line.before or None,
+                "maxDays": line.max_days,
             }
             for line in shown.lines
         ],
+        "durations": [{"value": choice.value, "label": choice.label} for choice in shown.durations],
         "alreadyGranted": list(shown.already),
     }

@@ -24,8 +24,9 @@ from authapi import (
 )
 from authapi.container_api import ContainerView
 from authapi.merchant_api import MerchantView
-from portal import sheet
+from portal import recent_sign_in, sheet
 from portal.models import PendingConsent, User
+from portal.terms import Duration
 
 
 class ApplyToken(MerchantView):
@@ -167,7 +168,11 @@ class Decision(ContainerView):
         consent = own_consent(user, consent_id)
         params = self.params()
         self.named = {"appId": consent.mini_program.app_id, "scopes": consent.scopes}
-        outcome = authorizations.decide(user, consent, params["granted_scopes"])
+        # Whoever shows a bearer token is the super-app's own program, which knows when its user signed in.
+        signed_in = "HTTP_AUTHORIZATION" in request.META or recent_sign_in.is_recent(request)
+        outcome = authorizations.decide(
+            user, consent, params["granted_scopes"], duration=Duration(params["duration"]), signed_in=signed_in
+        )
         return outcome_response(request, outcome)
 
 

@@ -1,7 +1,7 @@
 """What a consent sheet and the permissions page show of a value: enough to recognise, not enough to read."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from django.utils.translation import gettext as _
 
@@ -28,6 +28,18 @@ def if_readable(user: User, scope: Scope) -> list[str]:
     except Exception:
         logger.exception("scope %s of user %s cannot be previewed", scope.name, user.pk)
         return []
+
+
+def shows_profile(scope: Scope) -> bool:
+    """Whether it opens anything that a profile may lack; an id or a status is always there."""
+    return not set(scope.fields) <= {"userId", "status"}
+
+
+def rows_of(scopes: Iterable[Scope]) -> list[str]:
+    """The relations of a user that previews of these scopes read, each once."""
+    kinds = {"loginIdInfos": "login_ids", "contactInfos": "contacts", "userAddresses": "addresses"}
+    fields = {field.partition(".")[0] for scope in scopes for field in scope.fields}
+    return [relation for kind, relation in kinds.items() if kind in fields]
 
 
 def _extra(user: User, field: str) -> list[str]:

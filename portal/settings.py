@@ -211,6 +211,8 @@ AUTHENTICATION_BACKENDS = ["portal.auth.LoginIdBackend"]
 LOGIN_URL = "/accounts/login/"
 SIGN_IN_TRIES = env.int("SIGN_IN_TRIES", default=10)  # portal/sign_in.py
 SIGN_IN_TRIES_OF_ADDRESS = env.int("SIGN_IN_TRIES_PER_ADDRESS", default=100)
+# How long ago a password may have been typed for what asks for a recent sign-in (portal/recent_sign_in.py).
+RECENT_SIGN_IN = timedelta(seconds=env.int("RECENT_SIGN_IN_SECONDS", default=300))
 ACCOUNT_DELETION_DAYS = env.int("ACCOUNT_DELETION_DAYS", default=14)  # to change one's mind, portal/erasure.py
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/accounts/login/"

@@ -165,10 +165,15 @@ class ConsoleSignInForm(LimitedForm, AdminAuthenticationForm):
     """Django's own form of the admin."""
 
 
+def refused(response: Response, form: TryingForm) -> Response:
+    """The page with the form again: 422 for a wrong password, 429 or 503 when none was looked at."""
+    response.status_code = form.status
+    if form.retry_after:
+        response["Retry-After"] = str(form.retry_after)
+    return response
+
+
 def answered(response: Response) -> Response:
     """The page of a sign-in form, with 429 or 503 and Retry-After when the form refused to try."""
     form = (getattr(response, "context_data", None) or {}).get("form")
-    if isinstance(form, LimitedForm) and form.retry_after:
-        response.status_code = form.status
-        response["Retry-After"] = str(form.retry_after)
-    return response
+    return refused(response, form) if isinstance(form, LimitedForm) and form.retry_after else response

@@ -8,7 +8,7 @@ from django.views.i18n import set_language
 from django.views.static import serve
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from portal.views import consent, health, home, inbox, my_data, permissions, profile, sign_in
+from portal.views import additions, consent, health, home, inbox, my_data, permissions, profile, sign_in
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -25,6 +25,7 @@ urlpatterns = [
     path("permissions/<str:grant_id>/", permissions.detail, name="permission_detail"),
     path("permissions/<str:grant_id>/withdraw/", permissions.withdraw, name="withdraw"),
     path("consent/<str:consent_id>/", consent.ConsentPage.as_view(), name="consent"),
+    path("consent/<str:consent_id>/add/<str:scope>/", additions.AddPage.as_view(), name="consent_add"),
     path("consent/<str:consent_id>/done/", consent.ConsentDone.as_view(), name="consent_done"),
     path("mini/<str:app_id>/", home.Container.as_view(), name="container"),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),

@@ -5,6 +5,7 @@ Shop may ask for everything, Cafe for little; they belong to different merchants
 
 import json
 from collections.abc import Callable, Generator, Iterable
+from time import time
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from pytest_django.plugin import blocking_manager_key
 
 from authapi import accesses, platform
 from authapi.models import ErrorAudit
+from portal import recent_sign_in
 from portal.models import Address, Contact, LoginId, Merchant, MiniProgram, ScopeApproval, Sector, User
 from portal.scopes import BUILT_IN
 from tests import machine
@@ -161,13 +163,21 @@ def cafe_server(cafe: MiniProgram) -> MerchantServer:
     return MerchantServer("cafe-client")
 
 
+def sign_in(client: Client, user: User, *, ago: float = 0) -> None:
+    """As if they had typed their password on the sign-in page so many seconds ago."""
+    client.force_login(user)
+    session = client.session
+    session[recent_sign_in.KEY] = int(time() - ago)
+    session.save()
+
+
 class Container:
     """The container's API as a signed-in user's browser calls it, CSRF token included."""
 
     def __init__(self, user: User | None) -> None:
         self.http = Client(enforce_csrf_checks=True)
         if user:
-            self.http.force_login(user)
+            sign_in(self.http, user)
         self.http.cookies["csrftoken"] = "x" * 32
 
     def post(self, path: str, body: Any, **headers: str) -> Any:
@@ -214,7 +224,7 @@ def bobs(bob: User) -> Container:
 def browser(alice: User) -> Client:
     """Alice's browser, for the pages."""
     client = Client()
-    client.force_login(alice)
+    sign_in(client, alice)
     return client
 
 

@@ -43,6 +43,7 @@ def test_a_consent_tells_who_asks_for_what_and_why(alices: Container, shop: Mini
             "name": "Shop",
             "logo": "http://testserver/media/logos/shop.png",
             "developer": "shop Ltd",
+            "verified": False,
             "privacyPolicyUrl": "https://shop.example/privacy",
         },
         "scopes": [
@@ -53,6 +54,11 @@ def test_a_consent_tells_who_asks_for_what_and_why(alices: Container, shop: Mini
                 "purpose": "shop needs PLAINTEXT_MOBILE_PHONE",
                 "required": False,
                 "preview": ["+63 ••• ••• 4567"],
+                "hasValue": True,
+                "sensitive": True,
+                "changed": False,
+                "previousPurpose": None,
+                "maxDays": None,
             },
             {
                 "scope": "USER_NAME",
@@ -61,7 +67,18 @@ def test_a_consent_tells_who_asks_for_what_and_why(alices: Container, shop: Mini
                 "purpose": "shop needs USER_NAME",
                 "required": True,
                 "preview": ["Ali•••"],
+                "hasValue": True,
+                "sensitive": False,
+                "changed": False,
+                "previousPurpose": None,
+                "maxDays": None,
             },
+        ],
+        "durations": [
+            {"value": "once", "label": "this time only"},
+            {"value": "30d", "label": "30 days"},
+            {"value": "1y", "label": "1 year"},
+            {"value": "always", "label": "until I withdraw it"},
         ],
         "alreadyGranted": ["Nickname"],
     }

@@ -9,6 +9,7 @@ import pytest
 from authapi.models import AuthCode, ErrorAudit
 from portal.models import ConsentDecision, MiniProgram, MiniProgramGrant, User
 from tests.conftest import Container
+from tests.pages import press
 from tests.test_consent_api import ask
 from tests.test_races import crowd
 
@@ -16,8 +17,7 @@ Audited = Callable[..., ErrorAudit]
 
 
 def answer_on_the_page(container: Container, consent_id: str, **form: Any) -> None:
-    form["csrfmiddlewaretoken"] = "x" * 32
-    assert container.http.post(f"/consent/{consent_id}/", form).status_code == 302
+    assert press(container.http, f"/consent/{consent_id}/", **form).status_code == 302
 
 
 @pytest.mark.wire("2 calling getAuthCode with the consentId fetches the outcome")

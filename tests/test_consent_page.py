@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from portal.models import ConsentDecision, MiniProgram, MiniProgramGrant, PendingConsent, User
 from tests.conftest import Container
-from tests.pages import words
+from tests.pages import press, words
 
 
 def ask(box: Container, scopes: list[str], app_id: str = "shop") -> str:
@@ -37,7 +37,7 @@ def test_the_sheet_says_who_asks_for_what_and_why_and_for_how_long(
     assert "by shop Ltd" in text
     assert "Mobile number +63 ••• ••• 4567 shop needs PLAINTEXT_MOBILE_PHONE" in text
     assert "Nickname Al••• shop needs USER_NICKNAME" in text
-    assert "Holds until you withdraw it" in text
+    assert "Allow for this time only 30 days 1 year until I withdraw it" in text
     assert "9171234567" not in page.content.decode().replace(" ", "")
 
 
@@ -59,7 +59,7 @@ def test_the_sheet_says_what_the_mini_program_has_already(
     browser: Client, alices: Container, shop: MiniProgram
 ) -> None:
     alices.code("shop", ["auth_base", "USER_GENDER"])
-    assert "Shop already has: User ID, Gender ." in words(browser.get(ask(alices, ["USER_NICKNAME"])))
+    assert "Shop already has: User ID and Gender ." in words(browser.get(ask(alices, ["USER_NICKNAME"])))
 
 
 @pytest.mark.trust(23)
@@ -71,10 +71,10 @@ def test_nothing_optional_is_switched_on_beforehand(browser: Client, alices: Con
 @pytest.mark.trust(23)
 def test_refusing_one_does_not_block_the_rest(browser: Client, alices: Container, shop: MiniProgram) -> None:
     path = ask(alices, ["USER_NICKNAME", "USER_GENDER"])
-    answer = browser.post(path, {"decision": "allow", "scopes": "USER_NICKNAME"})
+    answer = press(browser, path, decision="allow", scopes="USER_NICKNAME")
     assert (answer.status_code, answer["Location"]) == (302, f"{path}done/")
     assert list(MiniProgramGrant.objects.get().scopes) == ["USER_NICKNAME"]
-    assert "Allowed for Shop Nickname Not allowed: Gender" in words(browser.get(answer["Location"]))
+    assert "Not allowed: Gender" in words(browser.get(answer["Location"]))
 
 
 def test_both_buttons_weigh_the_same(browser: Client, alices: Container, shop: MiniProgram) -> None:
@@ -92,13 +92,13 @@ def test_a_required_line_has_no_switch_and_goes_with_allow(
     page = browser.get(path)
     assert switches(page) == {"USER_GENDER": False}
     assert "Required" in words(page)
-    browser.post(path, {"decision": "allow"})
+    press(browser, path, decision="allow")
     assert list(MiniProgramGrant.objects.get().scopes) == ["USER_NICKNAME"]
 
 
 def test_allow_with_nothing_switched_on_asks_again(browser: Client, alices: Container, shop: MiniProgram) -> None:
     path = ask(alices, ["USER_NICKNAME"])
-    page = browser.post(path, {"decision": "allow"})
+    page = press(browser, path, decision="allow")
     assert page.status_code == 422
     assert "Switch on what you want to allow" in words(page)
     assert browser.get(path).status_code == 200  # still open
@@ -117,7 +117,7 @@ def test_dont_allow_grants_nothing_and_stands_in_the_ledger(
     browser: Client, alices: Container, alice: User, shop: MiniProgram
 ) -> None:
     path = ask(alices, ["USER_NICKNAME"])
-    done = browser.post(path, {"decision": "refuse", "scopes": "USER_NICKNAME"}, follow=True)
+    done = press(browser, path, decision="refuse", scopes="USER_NICKNAME", follow=True)
     assert "You did not allow Shop anything" in words(done)
     assert not MiniProgramGrant.objects.exists()
     assert ConsentDecision.objects.get().act == "refused"
@@ -125,7 +125,7 @@ def test_dont_allow_grants_nothing_and_stands_in_the_ledger(
 
 @pytest.mark.trust(28)
 def test_the_ledger_keeps_the_words_that_were_shown(browser: Client, alices: Container, shop: MiniProgram) -> None:
-    browser.post(ask(alices, ["USER_NICKNAME"]), {"decision": "allow", "scopes": "USER_NICKNAME"})
+    press(browser, ask(alices, ["USER_NICKNAME"]), decision="allow", scopes="USER_NICKNAME")
     shown = ConsentDecision.objects.get().shown
     assert shown
     assert (shown.language, shown.version, len(shown.hash)) == ("en", "1", 64)
@@ -139,7 +139,7 @@ def test_a_scope_that_was_not_asked_cannot_be_slipped_in(
     browser: Client, alices: Container, shop: MiniProgram, extra: str
 ) -> None:
     path = ask(alices, ["USER_NICKNAME"])
-    page = browser.post(path, {"decision": "allow", "scopes": ["USER_NICKNAME", extra]})
+    page = press(browser, path, decision="allow", scopes=["USER_NICKNAME", extra])
     assert page.status_code == 422
     assert "That was not what was asked" in words(page)
     assert not MiniProgramGrant.objects.exists()
@@ -151,7 +151,7 @@ def test_no_field_of_the_form_changes_who_gets_what(
 ) -> None:
     forged = {"user": bob.pk, "user_id": bob.pk, "appId": "cafe", "client_id": "cafe", "mini_program": cafe.pk}
     path = ask(alices, ["USER_NICKNAME"])
-    browser.post(path, {"decision": "allow", "scopes": "USER_NICKNAME", **forged})
+    press(browser, path, decision="allow", scopes="USER_NICKNAME", **forged)
     grant = MiniProgramGrant.objects.get()
     assert (grant.user, grant.mini_program, list(grant.scopes)) == (alice, shop, ["USER_NICKNAME"])
 
@@ -164,7 +164,7 @@ def test_bob_finds_nothing_where_alice_is_asked(
     browser = Client()
     browser.force_login(bob)
     assert browser.get(path).status_code == 404
-    assert browser.post(path, {"decision": "allow", "scopes": "USER_NICKNAME"}).status_code == 404
+    assert press(browser, path, decision="allow", scopes="USER_NICKNAME").status_code == 404
     assert browser.get(f"{path}done/").status_code == 404
     assert not MiniProgramGrant.objects.exists()
 
@@ -172,7 +172,7 @@ def test_bob_finds_nothing_where_alice_is_asked(
 @pytest.mark.trust(24)
 def test_only_the_container_may_frame_the_sheet(browser: Client, alices: Container, shop: MiniProgram) -> None:
     path = ask(alices, ["USER_NICKNAME"])
-    done = browser.post(path, {"decision": "refuse"})["Location"]
+    done = press(browser, path, decision="refuse")["Location"]
     for page in (browser.get(ask(alices, ["USER_GENDER"])), browser.get(done)):
         assert "frame-ancestors 'self'" in page["Content-Security-Policy"].split("; ")
         assert page["X-Frame-Options"] == "SAMEORIGIN"
@@ -207,7 +207,7 @@ def test_a_sheet_whose_time_ran_out_grants_nothing_and_says_what_to_do(
     PendingConsent.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     for done in (
         browser.get(path, follow=True),
-        browser.post(path, {"decision": "allow", "scopes": "USER_NICKNAME"}, follow=True),
+        press(browser, path, decision="allow", scopes="USER_NICKNAME", follow=True),
     ):
         assert "The time to answer ran out" in words(done)
         assert "Go back to Shop" in words(done)
@@ -217,8 +217,8 @@ def test_a_sheet_whose_time_ran_out_grants_nothing_and_says_what_to_do(
 
 def test_the_first_answer_stands(browser: Client, alices: Container, shop: MiniProgram) -> None:
     path = ask(alices, ["USER_NICKNAME"])
-    browser.post(path, {"decision": "refuse"})
-    again = browser.post(path, {"decision": "allow", "scopes": "USER_NICKNAME"}, follow=True)
+    press(browser, path, decision="refuse")
+    again = press(browser, path, decision="allow", scopes="USER_NICKNAME", follow=True)
     assert "You answered this before. That answer stands." in words(again)
     assert "You did not allow Shop anything" in words(again)
     assert not MiniProgramGrant.objects.exists()
@@ -227,7 +227,7 @@ def test_the_first_answer_stands(browser: Client, alices: Container, shop: MiniP
 
 def test_the_page_after_the_answer_tells_the_container(browser: Client, alices: Container, shop: MiniProgram) -> None:
     path = ask(alices, ["USER_NICKNAME"])
-    html = browser.post(path, {"decision": "refuse"}, follow=True).content.decode()
+    html = press(browser, path, decision="refuse", follow=True).content.decode()
     assert f'data-consent-decided="{path.split("/")[2]}"' in html
     assert "portal/consent.js" in html
 

@@ -93,7 +93,7 @@ class PendingConsent(models.Model):
 
     @transaction.atomic
     def decide(
-        self, granted: Iterable[str], *, shown: ConsentText, duration: Duration = Duration.ALWAYS
+        self, granted: Iterable[str], *, shown: ConsentText | None, duration: Duration = Duration.ALWAYS
     ) -> MiniProgramGrant | None:
         """Write the user's answer and the grant it leads to; None when everything was refused.
 
@@ -134,7 +134,7 @@ class PendingConsent(models.Model):
             if (approval := approvals.get(name))
         }
 
-    def _write_refusal(self, shown: ConsentText) -> None:
+    def _write_refusal(self, shown: ConsentText | None) -> None:
         grant = MiniProgramGrant.objects.live().filter(user=self.user, mini_program=self.mini_program).first()
         held = grant.names if grant else []
         decision = ConsentDecision.objects.write(

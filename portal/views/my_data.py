@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST
 
 from portal import erasure, my_data
 from portal.models import MiniProgramGrant, User
-from portal.sign_in import PasswordAgainForm
+from portal.sign_in import PasswordAgainForm, refused
 
 
 @never_cache
@@ -82,11 +82,3 @@ def keep(request: HttpRequest) -> HttpResponse:
     if erasure.keep(cast("User", request.user)):
         messages.success(request, _("Your account stays. Nothing will be deleted."))
     return redirect("my_data")
-
-
-def refused(response: HttpResponse, form: PasswordAgainForm) -> HttpResponse:
-    """The page with the form again: 422 for a wrong password, 429 or 503 when none was looked at."""
-    response.status_code = form.status
-    if form.retry_after:
-        response["Retry-After"] = str(form.retry_after)
-    return response
