@@ -15,7 +15,7 @@ from django.test import Client, override_settings
 from django.urls import path as url
 
 from portal import urls
-from portal.models import MiniProgram, MiniProgramGrant, User
+from portal.models import ConsentDecision, MiniProgram, MiniProgramGrant, User
 from tests import conftest  # which imports us: its names are there when a page is opened
 from tests.pages import fields
 
@@ -43,6 +43,14 @@ class Visitor:
         grant = MiniProgramGrant.give(self.alice, self.cafe, ["auth_base", "USER_NICKNAME"])
         grant.revoke(by=self.alice)
         return grant
+
+    @property
+    def decision(self) -> ConsentDecision:
+        """By which she gave Shop everything."""
+        return ConsentDecision.objects.get(grant=self.grant, act=ConsentDecision.Act.GIVEN)
+
+    def genuine_receipt(self) -> dict[str, str]:
+        return {"receipt": self.browser.get(f"/receipts/{self.decision.pk}/receipt.json").content.decode()}
 
     @cached_property
     def many(self) -> None:
@@ -137,6 +145,10 @@ PAGES = [
     SitePage("consent", "/consent/{0.consent}/", "in the container", headers=IN_A_FRAME),
     SitePage("consent", "/consent/{0.consent}/", "unanswered", form=lambda v: {"scopes": "USER_NICKNAME"}),
     SitePage("consent_done", "/consent/{0.answered}/done/"),
+    SitePage("receipt", "/receipts/{0.decision.pk}/"),
+    SitePage("verify_receipt", "/receipts/verify/", by="stranger"),
+    SitePage("verify_receipt", "/receipts/verify/", "genuine", by="stranger", form=Visitor.genuine_receipt),
+    SitePage("verify_receipt", "/receipts/verify/", "forged", by="stranger", form=lambda v: {"receipt": "e30.e30.AA"}),
     SitePage("container", "/mini/shop/"),
     SitePage("400", "/", headers={"Host": "evil.example"}),
     SitePage("403", "/forbidden/", urlconf=__name__),
@@ -147,6 +159,7 @@ PAGES = [
 NO_PAGE = {
     "logout": "POST, then the sign-in page",
     "withdraw": "POST, then the page it was pressed on",
+    "receipt_json": "a file",
     "schema": "the API's description in YAML",
     "api_docs": "the API's reference for developers, drawn by Swagger UI",
     "healthz": "a probe",
