@@ -1,7 +1,7 @@
 """`make screens`: a picture of every page of the site map, on a phone and on a desk, light, dark and in Arabic.
 
-They go to test-artefacts/screens/, with a contact sheet for each of the six. Not collected by `make test`: nothing here
-can fail but by a page that does not open; the pictures are for a person to look at.
+They go to test-artefacts/screens/, with a contact sheet for each of the six. Not collected by `make test`: nothing
+here can fail but by a page that does not open; the pictures are for a person to look at.
 """
 
 import re

@@ -24,7 +24,10 @@ NUMBER = """() => {
   document.body.focus();
   document.body.removeAttribute('tabindex');
   const reachable = 'a[href], button, input, select, textarea, summary, [tabindex="0"]';
-  const ring = (element) => { const s = getComputedStyle(element); return [s.outline, s.boxShadow].join(); };
+  const ring = (element) => {
+    const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(element);
+    return [outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2, boxShadow].join();
+  };
   const shown = (element) => element.checkVisibility({ visibilityProperty: true }) && !element.disabled;
   const found = [...document.querySelectorAll(reachable)].filter(
     (element) => shown(element) && element.type !== 'hidden' && element.tabIndex >= 0);
