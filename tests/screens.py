@@ -12,7 +12,8 @@ from PIL import Image
 
 from tests.served import Served
 from tests.servers import ROOT
-from tests.site_map import PAGES, SitePage, Visitor
+from tests.site_map import PAGES, SitePage
+from tests.visitor import Visitor
 
 pytestmark = pytest.mark.browser
 FOLDER = ROOT / "test-artefacts" / "screens"

@@ -13,7 +13,7 @@ from django.test import Client
 from playwright.sync_api import Browser, Page, Route
 
 from portal.models import MiniProgram, User
-from tests.site_map import Visitor
+from tests.visitor import Visitor
 
 HOST = "http://testserver"
 PHONE = {"width": 320, "height": 640}
@@ -81,5 +81,5 @@ def served(window: Page) -> Iterator[Served]:
 
 
 @pytest.fixture
-def visitor(alice: User, shop: MiniProgram, cafe: MiniProgram) -> Visitor:
-    return Visitor(alice, shop, cafe)
+def visitor(alice: User, olga: User, shop: MiniProgram, cafe: MiniProgram) -> Visitor:
+    return Visitor(alice, olga, shop, cafe)

@@ -6,7 +6,6 @@ are none. `test_site_map.py` fails when an address of the portal stands in neith
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -15,78 +14,7 @@ from django.test import Client, override_settings
 from django.urls import path as url
 
 from portal import urls
-from portal.models import ConsentDecision, MiniProgram, MiniProgramGrant, User
-from tests import conftest  # which imports us: its names are there when a page is opened
-from tests.pages import fields
-
-LONG_NAME = "Donaudampfschifffahrtsgesellschaftskapitänsmützenverleih & Söhne"
-
-
-class Visitor:
-    """Alice in her browser, a stranger in another, and what there is to see: made when a page needs it."""
-
-    def __init__(self, alice: User, shop: MiniProgram, cafe: MiniProgram) -> None:
-        self.alice, self.shop, self.cafe = alice, shop, cafe
-        self.browser, self.stranger = Client(raise_request_exception=False), Client()
-        self.forger = Client(enforce_csrf_checks=True)
-        self.browser.force_login(alice)
-
-    @cached_property
-    def grant(self) -> MiniProgramGrant:
-        """What Shop has of Alice: everything, but one thing was withdrawn again."""
-        grant = MiniProgramGrant.give(self.alice, self.shop, conftest.EVERY_SCOPE)
-        grant.revoke(by=self.alice, scopes=["USER_GENDER"])
-        return grant
-
-    @cached_property
-    def ended(self) -> MiniProgramGrant:
-        grant = MiniProgramGrant.give(self.alice, self.cafe, ["auth_base", "USER_NICKNAME"])
-        grant.revoke(by=self.alice)
-        return grant
-
-    @property
-    def decision(self) -> ConsentDecision:
-        """By which she gave Shop everything."""
-        return ConsentDecision.objects.get(grant=self.grant, act=ConsentDecision.Act.GIVEN)
-
-    def genuine_receipt(self) -> dict[str, str]:
-        return {"receipt": self.browser.get(f"/receipts/{self.decision.pk}/receipt.json").content.decode()}
-
-    @cached_property
-    def many(self) -> None:
-        """More mini-programs than a page of Permissions holds, one with a name as long as they get."""
-        for number in range(21):
-            program = conftest.make_program(f"program{number:02}", ["auth_base", "USER_NICKNAME"], self.shop.merchant)
-            MiniProgram.objects.filter(pk=program.pk).update(name=LONG_NAME if number == 20 else f"Program {number}")
-            MiniProgramGrant.give(self.alice, program, ["auth_base", "USER_NICKNAME"])
-
-    @cached_property
-    def consent(self) -> str:
-        """Shop asks for everything, and cannot do without her name."""
-        self.shop.scope_approvals.filter(scope="USER_NAME").update(required=True)
-        return self.ask("shop", *conftest.EVERY_SCOPE)
-
-    @cached_property
-    def answered(self) -> str:
-        """Cafe asked for two things and got one."""
-        consent = self.ask("cafe", "auth_user", "USER_NICKNAME")
-        self.browser.post(f"/consent/{consent}/", {"decision": "allow", "scopes": "USER_NICKNAME"})
-        return consent
-
-    def ask(self, app_id: str, *scopes: str) -> str:
-        """The id of the consent that Alice is asked for when this mini-program wants these scopes."""
-        body = {"appId": app_id, "scopes": scopes}
-        answer = self.browser.post("/v1/authorizations/getAuthCode", body, "application/json").json()
-        return str(answer["consentId"])
-
-    def stolen_password(self) -> dict[str, str]:
-        return {"username": "alice", "password": "guessed"}
-
-    def spoilt_profile(self) -> dict[str, str]:
-        """Her profile form with something wrong in each kind of field."""
-        form = fields(self.browser.get("/profile/"))
-        wrong = {"birth_date": "yesterday", "contacts-0-value": "nobody@", "addresses-0-city": "x" * 500}
-        return {**form, **{name: value for name, value in wrong.items() if name in form}}
+from tests.visitor import Visitor
 
 
 @dataclass(frozen=True)
@@ -131,11 +59,19 @@ urlpatterns = [*urls.urlpatterns, url("broken/", broken), url("forbidden/", forb
 IN_A_FRAME = {"Sec-Fetch-Dest": "iframe"}
 PAGES = [
     SitePage("login", "/accounts/login/", by="stranger"),
-    SitePage("login", "/accounts/login/", "refused", by="stranger", form=Visitor.stolen_password),
+    SitePage("login", "/accounts/login/", "refused", by="stranger", form=Visitor.guess),
     SitePage("home", "/"),
     SitePage("home", "/", "full", needs="many grant"),
     SitePage("profile", "/profile/"),
     SitePage("profile", "/profile/", "refused", form=Visitor.spoilt_profile),
+    SitePage("my_data", "/profile/data/"),
+    SitePage("my_data", "/profile/data/", "of who leaves", needs="leaving"),
+    SitePage("my_data", "/profile/data/download/", "refused", form=Visitor.guess),
+    SitePage("delete_account", "/profile/delete/", needs="grant"),
+    SitePage("delete_account", "/profile/delete/", "refused", form=Visitor.guess),
+    SitePage("delete_account", "/profile/delete/", "planned", needs="leaving"),
+    SitePage("inbox", "/inbox/", "empty"),
+    SitePage("inbox", "/inbox/", "full", needs="news"),
     SitePage("permissions", "/permissions/", "empty"),
     SitePage("permissions", "/permissions/", "full", needs="many grant"),
     SitePage("permissions", "/permissions/?show=ended", "ended", needs="ended"),
@@ -159,6 +95,9 @@ PAGES = [
 NO_PAGE = {
     "logout": "POST, then the sign-in page",
     "withdraw": "POST, then the page it was pressed on",
+    "set_language": "POST, then the page it was pressed on",
+    "keep_account": "POST, then My data",
+    "my_data_json": "a file; a refused password is My data again",
     "receipt_json": "a file",
     "schema": "the API's description in YAML",
     "api_docs": "the API's reference for developers, drawn by Swagger UI",

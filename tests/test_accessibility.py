@@ -9,7 +9,8 @@ from django.conf import settings
 from playwright.sync_api import Page
 
 from tests.served import PHONE, ZOOMED, Served
-from tests.site_map import PAGES, SitePage, Visitor
+from tests.site_map import PAGES, SitePage
+from tests.visitor import Visitor
 
 pytestmark = pytest.mark.browser
 AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text()

@@ -7,7 +7,8 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.served import ZOOMED, Served
-from tests.site_map import PAGES, SitePage, Visitor
+from tests.site_map import PAGES, SitePage
+from tests.visitor import Visitor
 
 pytestmark = pytest.mark.browser
 EMBEDS = {"container": ["http://shop.localhost:9000/"]}  # the mini-program's own page, which is not ours to weigh

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from tests.site_map import NO_PAGE, PAGES, SitePage, Visitor
+from tests.site_map import NO_PAGE, PAGES, SitePage
+from tests.visitor import Visitor
 
 ERRORS = {"400", "403", "403_csrf", "404", "500"}
 
