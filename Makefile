@@ -1,5 +1,6 @@
 # make run    set everything up, then serve the portal and the example merchant (PORT=8000 changes the address)
 # make test   everything the README promises, on SQLite and on PostgreSQL
+# make screens   a picture of every page, light, dark and in Arabic, in test-artefacts/screens/
 # make bench  speed, beside two peers; ONLY=applyToken_code SECONDS=3 ROUNDS=1 ARGS="--no-peers --no-big" for a part
 PORT ?= 8000
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -13,7 +14,7 @@ BENCH = $(if $(ONLY),--only $(ONLY)) $(if $(SECONDS),--seconds $(SECONDS)) $(if 
 NOT_USERS = .venv tests bench examples var node_modules portal/admin/* portal/console.py templates/admin/* \
             authapi/admin.py authapi/models.py
 
-.PHONY: setup setup-dev run test bench bench-crash words lint format lock clean
+.PHONY: setup setup-dev run test screens bench bench-crash words lint format lock clean
 
 setup: .venv/runtime
 
@@ -25,6 +26,9 @@ run: setup
 test: setup-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 	$(BIN)/python -m pytest -n 2 --dist loadfile -p tests.postgres -m "not browser and not process"
+
+screens: setup-dev
+	$(BIN)/python -m pytest tests/screens.py -q
 
 bench: setup-dev
 	@exec $(BIN)/python -m bench $(BENCH)

@@ -24,6 +24,7 @@ from tests.browsers import chromium, demo, page, running_demo  # noqa: F401  (fi
 from tests.ledgers import sealed, small_seals, written  # noqa: F401  (fixtures)
 from tests.merchants import MerchantServer, public_pem
 from tests.operators import restore_roles
+from tests.served import served, visitor, window  # noqa: F401  (fixtures)
 
 PASSWORD = "correct horse battery staple"
 EVERY_SCOPE = [scope.name for scope in BUILT_IN]

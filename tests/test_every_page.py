@@ -1,0 +1,96 @@
+"""What holds for every page of the site map: its weight, what it fetches, motion, and the keyboard at 400 % zoom."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.served import ZOOMED, Served
+from tests.site_map import PAGES, SitePage
+from tests.visitor import Visitor
+
+pytestmark = pytest.mark.browser
+EMBEDS = {"container": ["http://shop.localhost:9000/"]}  # the mini-program's own page, which is not ours to weigh
+
+MOVING = """() => [...document.querySelectorAll('*')].flatMap((element) => ['', '::before', '::after'].map((part) => {
+  const { animationDuration, transitionDuration, scrollBehavior } = getComputedStyle(element, part || null);
+  const still = `${animationDuration}, ${transitionDuration}`.split(', ').every((time) => parseFloat(time) === 0);
+  return still && scrollBehavior === 'auto' ? '' : element.outerHTML.slice(0, 100) + part;
+})).filter(Boolean)"""
+
+# Numbers what can be reached by keyboard, in the order of the document, and keeps how it looks unfocused.
+NUMBER = """() => {
+  document.body.tabIndex = -1; // begin at the top, wherever a page puts the focus at first
+  document.body.focus();
+  document.body.removeAttribute('tabindex');
+  const reachable = 'a[href], button, input, select, textarea, summary, [tabindex="0"]';
+  const ring = (element) => {
+    const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(element);
+    return [outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2, boxShadow].join();
+  };
+  const shown = (element) => element.checkVisibility({ visibilityProperty: true }) && !element.disabled;
+  const found = [...document.querySelectorAll(reachable)].filter(
+    (element) => shown(element) && element.type !== 'hidden' && element.tabIndex >= 0);
+  const before = new Map([...document.querySelectorAll('*')].map((element) => [element, ring(element)]));
+  const near = function* (element) { for (; element; element = element.parentElement) yield element; };
+  const hit = ({ left, right, top, bottom }, element) => [.5, .1, .9].some((x) => [.5, .1, .9].some((y) => {
+    const there = document.elementFromPoint(left + x * (right - left), top + y * (bottom - top));
+    return there && (element.contains(there) || there.contains(element) && [...element.labels || []].includes(there)
+      || [...element.labels || []].some((label) => label.contains(there)));
+  }));
+  window.focused = () => {
+    const element = document.activeElement;
+    if (element === document.body) return null;
+    const seen = [...near(element)].some((one) => ring(one) !== before.get(one));
+    const says = element.outerHTML.slice(0, 120);
+    return { place: found.indexOf(element), seen, uncovered: hit(element.getBoundingClientRect(), element), says };
+  };
+  return found.map((element) => element.outerHTML.slice(0, 120));
+}"""
+
+
+@pytest.fixture(params=PAGES, ids=str)
+def site_page(request: pytest.FixtureRequest) -> SitePage:
+    page: SitePage = request.param
+    return page
+
+
+def test_a_page_weighs_little_and_fetches_nothing_from_elsewhere(
+    served: Served, visitor: Visitor, site_page: SitePage
+) -> None:
+    served.show(site_page.open(visitor))
+    assert served.weight < 100_000  # not compressed
+    assert served.foreign == EMBEDS.get(site_page.url, [])
+    assert served.blocked == []
+
+
+def test_nothing_moves_for_who_asked_for_less_motion(served: Served, visitor: Visitor, site_page: SitePage) -> None:
+    served.page.emulate_media(reduced_motion="reduce")
+    assert served.show(site_page.open(visitor)).evaluate(MOVING) == []
+
+
+def test_tab_reaches_everything_in_order_and_shows_where_it_is(
+    served: Served, visitor: Visitor, site_page: SitePage
+) -> None:
+    """At 400 % zoom, where bars that stick cover most."""
+    page = served.show(site_page.open(visitor))
+    page.set_viewport_size(ZOOMED)  # type: ignore[arg-type]
+    there = page.evaluate(NUMBER)
+    seen = list(tabbed(page))
+    assert [one["says"] for one in seen] == there
+    assert [one["says"] for one in seen if not one["seen"]] == []
+    assert [one["says"] for one in seen if not one["uncovered"]] == []
+
+
+def tabbed(page: Page) -> Iterator[Any]:
+    """What Tab leads to from the top of the page, until it leaves or begins again."""
+    places: list[int] = []
+    while True:
+        page.keyboard.press("Tab")
+        one = page.evaluate("focused()")
+        if one is None or (one["place"] in places[:-1]):
+            return
+        if one["place"] not in places:  # a date field has a stop for each of its parts
+            places.append(one["place"])
+            yield one

@@ -1,0 +1,102 @@
+"""Alice in her browser, and what there is for her to see: who walks through the site map."""
+
+from functools import cached_property
+
+from django.test import Client
+
+from portal import erasure
+from portal.models import ConsentDecision, InboxNotice, MiniProgram, MiniProgramGrant, User
+from tests import conftest  # which imports us: its names are there when a page is opened
+from tests.pages import fields
+
+NOTICES = {
+    "purpose": {"scope": "USER_NICKNAME"},
+    "unused": {"days": 90},
+    "deletion": {"due": "2026-12-24T12:00:00+00:00"},
+    "report": {},
+}
+LONG_NAME = "Donaudampfschifffahrtsgesellschaftskapitänsmützenverleih & Söhne"
+
+
+class Visitor:
+    """Alice in her browser, a stranger in another, and what there is to see: made when a page needs it."""
+
+    def __init__(self, alice: User, olga: User, shop: MiniProgram, cafe: MiniProgram) -> None:
+        self.alice, self.olga, self.shop, self.cafe = alice, olga, shop, cafe
+        self.browser, self.stranger = Client(raise_request_exception=False), Client()
+        self.forger = Client(enforce_csrf_checks=True)
+        self.browser.force_login(alice)
+
+    @cached_property
+    def grant(self) -> MiniProgramGrant:
+        """What Shop has of Alice: everything, but one thing was withdrawn again."""
+        grant = MiniProgramGrant.give(self.alice, self.shop, conftest.EVERY_SCOPE)
+        grant.revoke(by=self.alice, scopes=["USER_GENDER"])
+        return grant
+
+    @cached_property
+    def ended(self) -> MiniProgramGrant:
+        grant = MiniProgramGrant.give(self.alice, self.cafe, ["auth_base", "USER_NICKNAME"])
+        grant.revoke(by=self.alice)
+        return grant
+
+    @property
+    def decision(self) -> ConsentDecision:
+        """By which she gave Shop everything."""
+        return ConsentDecision.objects.get(grant=self.grant, act=ConsentDecision.Act.GIVEN)
+
+    def genuine_receipt(self) -> dict[str, str]:
+        return {"receipt": self.browser.get(f"/receipts/{self.decision.pk}/receipt.json").content.decode()}
+
+    @cached_property
+    def many(self) -> None:
+        """More mini-programs than a page of Permissions holds, one with a name as long as they get."""
+        for number in range(21):
+            program = conftest.make_program(f"program{number:02}", ["auth_base", "USER_NICKNAME"], self.shop.merchant)
+            MiniProgram.objects.filter(pk=program.pk).update(name=LONG_NAME if number == 20 else f"Program {number}")
+            MiniProgramGrant.give(self.alice, program, ["auth_base", "USER_NICKNAME"])
+
+    @cached_property
+    def consent(self) -> str:
+        """Shop asks for everything, and cannot do without her name."""
+        self.shop.scope_approvals.filter(scope="USER_NAME").update(required=True)
+        return self.ask("shop", *conftest.EVERY_SCOPE)
+
+    @cached_property
+    def answered(self) -> str:
+        """Cafe asked for two things and got one."""
+        consent = self.ask("cafe", "auth_user", "USER_NICKNAME")
+        self.browser.post(f"/consent/{consent}/", {"decision": "allow", "scopes": "USER_NICKNAME"})
+        return consent
+
+    @property
+    def news(self) -> None:
+        """A notice of each kind in her inbox, not read yet."""
+        self.many  # noqa: B018
+        self.grant.revoke(by=self.olga, reason="Its licence ran out.")
+        for kind, facts in NOTICES.items():
+            InboxNotice.objects.update_or_create(
+                user=self.alice, mini_program=self.shop, kind=kind, defaults={"facts": facts, "read_at": None}
+            )
+        InboxNotice.objects.filter(user=self.alice, decision__act="revoked").update(read_at=None)
+
+    @cached_property
+    def leaving(self) -> None:
+        """She asked for the end of her account."""
+        erasure.ask(self.alice)
+
+    def ask(self, app_id: str, *scopes: str) -> str:
+        """The id of the consent that Alice is asked for when this mini-program wants these scopes."""
+        body = {"appId": app_id, "scopes": scopes}
+        answer = self.browser.post("/v1/authorizations/getAuthCode", body, "application/json").json()
+        return str(answer["consentId"])
+
+    def guess(self) -> dict[str, str]:
+        """A wrong password, wherever one is asked for."""
+        return {"username": "alice", "password": "guessed"}
+
+    def spoilt_profile(self) -> dict[str, str]:
+        """Her profile form with something wrong in each kind of field."""
+        form = fields(self.browser.get("/profile/"))
+        wrong = {"birth_date": "yesterday", "contacts-0-value": "nobody@", "addresses-0-city": "x" * 500}
+        return {**form, **{name: value for name, value in wrong.items() if name in form}}
