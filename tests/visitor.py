@@ -7,7 +7,7 @@ from django.test import Client
 from portal import erasure
 from portal.models import ConsentDecision, InboxNotice, MiniProgram, MiniProgramGrant, User
 from tests import conftest  # which imports us: its names are there when a page is opened
-from tests.pages import fields
+from tests.pages import fields, press
 
 NOTICES = {
     "purpose": {"scope": "USER_NICKNAME"},
@@ -66,8 +66,24 @@ class Visitor:
     def answered(self) -> str:
         """Cafe asked for two things and got one."""
         consent = self.ask("cafe", "auth_user", "USER_NICKNAME")
-        self.browser.post(f"/consent/{consent}/", {"decision": "allow", "scopes": "USER_NICKNAME"})
+        press(self.browser, f"/consent/{consent}/", decision="allow", scopes="USER_NICKNAME", duration="30d")
         return consent
+
+    @cached_property
+    def asked_anew(self) -> str:
+        """What a nickname is for has changed, and an address is asked for that she never gave."""
+        conftest.sign_in(self.browser, self.alice, ago=3600)
+        MiniProgramGrant.give(self.alice, self.shop, ["auth_base", "USER_NICKNAME"])
+        self.shop.scope_approvals.get(scope="USER_NICKNAME").reword("To write it on the cup", {}, by=None)
+        self.shop.scope_approvals.filter(scope="USER_GENDER").update(max_days=30)
+        type(self.shop.merchant).objects.update(verified=True)
+        self.alice.addresses.all().delete()
+        return self.ask("shop", "USER_NICKNAME", "PLAINTEXT_MOBILE_PHONE", "USER_ADDRESS", "USER_GENDER")
+
+    def allow_mobile(self) -> dict[str, str]:
+        """Long after she signed in."""
+        form = fields(self.browser.get(f"/consent/{self.asked_anew}/"))
+        return {**form, "decision": "allow", "scopes": "PLAINTEXT_MOBILE_PHONE", "password": "guessed"}
 
     @property
     def news(self) -> None:
