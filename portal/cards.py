@@ -1,34 +1,26 @@
 """A person's mini-programs as cards: found by name, counted by state, with what deserves a look marked."""
 
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, TypeAlias, TypedDict
+from typing import Any
 
 from django.conf import settings
-from django.db.models import Case, Count, Exists, F, OuterRef, Q, TextChoices, Value, When
+from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, TextChoices, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from portal import scopes
 from portal.models import ConsentDecision, MiniProgram, MiniProgramGrant
 from portal.models.grants import labels
-
-if TYPE_CHECKING:
-    from django.db.models import QuerySet
-    from django_stubs_ext import WithAnnotations
 
 SOON = timedelta(days=14)
 Act = ConsentDecision.Act
 
 
-class Stated(TypedDict):
-    """What `found` knows of a grant beside its columns."""
-
-    state: str
-
-
-Grants: TypeAlias = "QuerySet[WithAnnotations[MiniProgramGrant, Stated]]"
+Grants = QuerySet[Any]  # of MiniProgramGrant, with the `state` of `found`
 
 
 class State(TextChoices):
@@ -100,7 +92,7 @@ def counts(grants: Grants) -> dict[str, int]:
 
 def of_state(grants: Grants, state: State) -> Grants:
     """Those in this state: live ones by last use, ended ones by their end, newest first."""
-    rows = grants.filter(state=state).select_related("mini_program__merchant")
+    rows: Grants = grants.filter(state=state).select_related("mini_program__merchant")
     if state in (State.ACTIVE, State.PAUSED):
         return rows.order_by(F("last_used_at").desc(nulls_last=True), "-since", "pk")
     revoked = ConsentDecision.objects.filter(grant=OuterRef("pk"), act=Act.REVOKED)
@@ -114,11 +106,17 @@ def card(grant: MiniProgramGrant) -> Card:
     ends = [end for name in names if (end := grant.term_of(name).until)]
     return Card(
         grant=grant,
-        labels=labels(names),
+        labels=told(names),
         next_end=min(ends, default=None),
         unused_days=unused_days(grant),
         by_operator=getattr(grant, "by_operator", False),
     )
+
+
+def told(names: Iterable[str]) -> list[str]:
+    """What a mini-program sees, in words; the user ID, which all of them get, only where it is alone."""
+    held = set(names)
+    return labels(held.difference(scopes.silent(held)) or held)
 
 
 def unused_days(grant: MiniProgramGrant) -> int:

@@ -14,7 +14,6 @@ from django.views.decorators.http import require_POST
 
 from portal import cards, history, scopes, seen
 from portal.models import ConsentDecision, MiniProgramGrant
-from portal.models.grants import labels
 from portal.terms import Duration
 
 HISTORY_SIZE = 20
@@ -48,7 +47,7 @@ def over(grant: MiniProgramGrant) -> dict[str, Any]:
     program = grant.mini_program
     live = MiniProgramGrant.objects.live().filter(user=grant.user, mini_program=program)
     return {
-        "got": labels(grant.scopes),
+        "got": cards.told(grant.scopes),
         "again": live.first(),
         "can_be_asked": bool(program.merchant.notify_url),
         "user_id": program.merchant.sector.user_id(grant.user.uuid.bytes),

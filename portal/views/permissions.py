@@ -18,7 +18,6 @@ from django.views.decorators.cache import never_cache
 from portal import cards
 from portal.cards import State
 from portal.models import MiniProgramGrant, User
-from portal.models.grants import labels
 
 PAGE_SIZE = 20
 LONGEST_QUERY = 100
@@ -72,7 +71,7 @@ class WithdrawAll(View):
         count = live.count()
         context = {
             "count": count,
-            "grants": [{"grant": grant, "labels": labels(grant.open_scopes())} for grant in live[:NAMED]],
+            "grants": [{"grant": grant, "labels": cards.told(grant.open_scopes())} for grant in live[:NAMED]],
             "others": max(0, count - NAMED),
         }
         return render(request, "portal/withdraw_all.html", context)
