@@ -60,7 +60,7 @@ def lines(grant: MiniProgramGrant, full_url: values.FullUrl) -> list[Line]:
     """
     found: dict[str, Line] = {}
     approvals, known = _approvals(grant), scopes.known(grant.scopes)
-    prefetch_related_objects([grant.user], *_rows_of(known))
+    prefetch_related_objects([grant.user], *previews.rows_of(known))
     user_id = grant.mini_program.merchant.sector.user_id(grant.user.uuid.bytes)
     for scope in known:
         told = values.told(grant.user, scope, user_id=user_id, full_url=full_url)
@@ -99,10 +99,3 @@ def _line(
         times=(row.times or 0) if row else 0,
         last_read=row.last_read if row else None,
     )
-
-
-def _rows_of(found: list[Scope]) -> list[str]:
-    """The relations of a user that these scopes show, each once."""
-    kinds = {"loginIdInfos": "login_ids", "contactInfos": "contacts", "userAddresses": "addresses"}
-    fields = {field.partition(".")[0] for scope in found for field in scope.fields}
-    return [relation for kind, relation in kinds.items() if kind in fields]

@@ -64,7 +64,7 @@ def test_each_scope_stands_there_with_masked_value_and_purpose(browser: Client, 
 def test_the_exact_value_is_shown_on_demand_only(browser: Client, grant: MiniProgramGrant) -> None:
     html = browser.get(f"/permissions/{grant.pk}/").content.decode()
     folded = re.findall(r'<details class="gets">.*?</details>', html, re.S)
-    assert re.search(r"Show what it gets.*Mobile phone.*<bdi>63-9171234567</bdi>", folded[-1], re.S)
+    assert re.search(r"Show what it gets.*Mobile number.*<bdi>63-9171234567</bdi>", folded[-1], re.S)
     assert "9171234567" not in re.sub(r"<details.*?</details>", "", html, flags=re.S)
 
 

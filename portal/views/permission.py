@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from portal import cards, history, scopes, seen
+from portal import cards, durations, history, scopes, seen
 from portal.models import ConsentDecision, MiniProgramGrant
 from portal.terms import Duration
 
@@ -32,12 +32,14 @@ def detail(request: HttpRequest, grant_id: str) -> HttpResponse:
 def now(request: HttpRequest, grant: MiniProgramGrant) -> dict[str, Any]:
     """What the page shows of a grant that goes on."""
     lines = seen.lines(grant, request.build_absolute_uri)
+    asked = [line for line in lines if line.withdrawable and not line.is_over]
+    choices = durations.offered([line.max_days for line in asked])
     return {
         "lines": lines,
-        "asked": [line for line in lines if line.withdrawable and not line.is_over],
+        "asked": asked,
         "ends_apart": seen.ends_apart(lines),
-        "limited": [line for line in lines if line.withdrawable and line.max_days],
-        "durations": [(choice.value, choice.label) for choice in DURATIONS],
+        "limited": [line for line in asked if line.max_days],
+        "durations": [choice for choice in choices if choice.value in DURATIONS],
         "unused_days": cards.unused_days(grant),
     }
 
