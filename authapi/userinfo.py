@@ -1,6 +1,5 @@
 """What a token may see of a user: token's scopes ∩ live grant ∩ the mini-program's approvals (wire.md 5.2)."""
 
-import hashlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +8,7 @@ from django.core.files.storage import default_storage
 
 from authapi import results
 from authapi.access_tokens import Found
-from portal import encryption, masking, phones, scopes
+from portal import encryption, scopes, values
 from portal.models import Contact, MiniProgramGrant
 from portal.scopes import Scope
 
@@ -106,33 +105,14 @@ def _lists(person: Person, fields: set[str]) -> dict[str, list[dict[str, str]]]:
 def _address(row: list[str]) -> dict[str, str]:
     region, *encrypted = row
     names = ("label", "state", "city", "address1", "address2", "zipCode")
-    values = {name: encryption.decrypt(stored) for name, stored in zip(names, encrypted, strict=True) if stored}
-    return {"region": region, **values}
+    filled = {name: encryption.decrypt(stored) for name, stored in zip(names, encrypted, strict=True) if stored}
+    return {"region": region, **filled}
 
 
 def _login_id(kind: str, stored: str, forms: list[str]) -> dict[str, str]:
     """Each form of a login id only with its own scope."""
     value = encryption.decrypt(stored)
-    return {"loginIdType": kind, **{form.split(".")[1]: _FORMS[form](kind, value) for form in forms}}
-
-
-def plain(kind: str, value: str) -> str:
-    """The value as the wire writes it: phones as `CC-number`."""
-    return phones.wire(value) if kind in ("MOBILE_PHONE", "TELEPHONE") else value
-
-
-def masked(kind: str, value: str) -> str:
-    """The value with its middle hidden, as the wire writes it."""
-    if kind in ("MOBILE_PHONE", "TELEPHONE"):
-        return masking.wire_phone(value)
-    return masking.wire_email(value) if kind == "EMAIL" else masking.wire_text(value)
-
-
-_FORMS: dict[str, Callable[[str, str], str]] = {
-    "loginIdInfos.loginId": plain,
-    "loginIdInfos.maskLoginId": masked,
-    "loginIdInfos.hashLoginId": lambda kind, value: hashlib.sha256(plain(kind, value).encode()).hexdigest(),
-}
+    return {"loginIdType": kind, **{form.split(".")[1]: values.FORMS[form](kind, value) for form in forms}}
 
 
 def _contacts(rows: list[list[str]], fields: set[str]) -> list[dict[str, str]]:
@@ -142,6 +122,6 @@ def _contacts(rows: list[list[str]], fields: set[str]) -> list[dict[str, str]]:
     for kind, stored in rows:
         mobile = kind == Contact.Type.MOBILE_PHONE
         if every or mobile:
-            show = masked if mobile and not mobiles else plain
+            show = values.masked if mobile and not mobiles else values.plain
             found.append({"contactType": kind, "contactNo": show(kind, encryption.decrypt(stored))})
     return found

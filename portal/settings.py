@@ -260,6 +260,8 @@ LIMIT_ADDRESS = env.int("LIMIT_ADDRESS_PER_MINUTE", default=1000)
 LIMIT_PREFIX = env.int("LIMIT_SECRET_PER_MINUTE", default=100)
 # How often a process writes down who read what (authapi/accesses.py): as much is lost when it is killed; 0: never.
 ACCESS_COUNT_SECONDS = env.int("ACCESS_COUNT_SECONDS", default=30)
+# After how many days a permission nobody used is marked, and its user reminded; 0: never.
+GRANT_UNUSED_REMIND = timedelta(days=env.int("GRANT_UNUSED_REMIND_DAYS", default=90))
 RETENTION = timedelta(days=env.int("RETENTION_DAYS", default=30))  # dead codes and tokens, before `cleanup`
 
 # --- django-oauth-toolkit: keeps the codes and tokens, hashed; none of its views is mounted ---------------------

@@ -8,7 +8,19 @@ from django.views.i18n import set_language
 from django.views.static import serve
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from portal.views import additions, consent, health, home, inbox, my_data, permissions, profile, sign_in
+from portal.views import (
+    additions,
+    consent,
+    health,
+    home,
+    inbox,
+    my_data,
+    permission,
+    permissions,
+    profile,
+    reports,
+    sign_in,
+)
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -22,8 +34,14 @@ urlpatterns = [
     path("profile/keep/", my_data.keep, name="keep_account"),
     path("inbox/", inbox.index, name="inbox"),
     path("permissions/", permissions.index, name="permissions"),
-    path("permissions/<str:grant_id>/", permissions.detail, name="permission_detail"),
-    path("permissions/<str:grant_id>/withdraw/", permissions.withdraw, name="withdraw"),
+    path("permissions/all/withdraw/", permissions.WithdrawAll.as_view(), name="withdraw_all"),
+    path("permissions/<str:grant_id>/", permission.detail, name="permission_detail"),
+    path("permissions/<str:grant_id>/withdraw/", permission.withdraw, name="withdraw"),
+    path("permissions/<str:grant_id>/pause/", permission.pause, name="pause"),
+    path("permissions/<str:grant_id>/resume/", permission.resume, name="resume"),
+    path("permissions/<str:grant_id>/duration/", permission.duration, name="duration"),
+    path("permissions/<str:grant_id>/ask-deletion/", permission.ask_deletion, name="ask_deletion"),
+    path("permissions/<str:grant_id>/report/", reports.ReportPage.as_view(), name="report"),
     path("consent/<str:consent_id>/", consent.ConsentPage.as_view(), name="consent"),
     path("consent/<str:consent_id>/add/<str:scope>/", additions.AddPage.as_view(), name="consent_add"),
     path("consent/<str:consent_id>/done/", consent.ConsentDone.as_view(), name="consent_done"),

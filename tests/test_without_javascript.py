@@ -52,7 +52,7 @@ def test_a_consent_is_answered_and_withdrawn(plain: Page, demo: Demo) -> None:
 
     plain.get_by_role("link", name="Permissions").click()
     plain.get_by_role("link", name="Coffee Corner").click()
-    plain.get_by_role("button", name="Withdraw Nickname").click()
+    plain.get_by_role("switch", name="Nickname").click()
     expect(plain.get_by_role("main")).to_contain_text("Coffee Corner no longer has: Nickname.")
     plain.get_by_role("button", name="Withdraw everything").click()
     plain.wait_for_url(f"{demo.url}/permissions/")

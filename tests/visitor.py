@@ -1,11 +1,14 @@
 """Alice in her browser, and what there is for her to see: who walks through the site map."""
 
+from datetime import timedelta
 from functools import cached_property
 
 from django.test import Client
+from django.utils import timezone
 
 from portal import erasure
-from portal.models import ConsentDecision, InboxNotice, MiniProgram, MiniProgramGrant, User
+from portal.models import AccessCount, ConsentDecision, InboxNotice, MiniProgram, MiniProgramGrant, User
+from portal.terms import Duration
 from tests import conftest  # which imports us: its names are there when a page is opened
 from tests.pages import fields, press
 
@@ -39,6 +42,33 @@ class Visitor:
         grant = MiniProgramGrant.give(self.alice, self.cafe, ["auth_base", "USER_NICKNAME"])
         grant.revoke(by=self.alice)
         return grant
+
+    @cached_property
+    def used(self) -> MiniProgramGrant:
+        """What Shop has of Alice for a month: read, partly for another purpose now, and partly not passed on."""
+        self.grant.retime(Duration.MONTH, by=self.alice)
+        AccessCount.add({(self.grant.pk, "USER_NICKNAME"): (14, timezone.now() - timedelta(hours=2))})
+        self.shop.scope_approvals.get(scope="USER_NICKNAME").reword("To write it on the cup", {}, by=None)
+        self.shop.scope_approvals.filter(scope="USER_AVATAR").update(max_days=7, state="REFUSED")
+        return self.grant
+
+    @cached_property
+    def paused(self) -> MiniProgramGrant:
+        grant = MiniProgramGrant.give(self.alice, self.cafe, ["auth_base", "USER_NICKNAME"])
+        grant.pause(by=self.alice)
+        return grant
+
+    @cached_property
+    def often(self) -> None:
+        """More decisions about Cafe than a page of its history holds."""
+        for _ in range(11):
+            self.paused.resume(by=self.alice)
+            self.paused.pause(by=self.alice)
+
+    @cached_property
+    def asked_to_delete(self) -> None:
+        type(self.cafe.merchant).objects.update(notify_url="https://cafe.example/notify")
+        self.ended.ask_deletion()
 
     @property
     def decision(self) -> ConsentDecision:

@@ -121,13 +121,13 @@ class MiniProgramGrant(GrantedScopes):
 
     @transaction.atomic
     def retime(self, duration: Duration, *, by: User) -> bool:
-        """Allow everything for this long from now, under the operators' limits; False when nothing changed."""
+        """Allow what is open for this long from now, under the operators' limits; False when nothing changed."""
         grant = self._lock()
         if not grant.is_live:
             return False
         now, approvals, before = timezone.now(), grant.mini_program.approvals(), grant.terms
         limits = {name: approval.max_days for name, approval in approvals.items()}
-        asked = [scope.name for scope in catalogue.known(grant.scopes) if not scope.silent]
+        asked = [scope.name for scope in catalogue.known(grant.open_scopes()) if not scope.silent]
         terms = {
             name: Term.of(duration, now, max_days=limits.get(name), purpose=grant.term_of(name).purpose)
             for name in asked
@@ -163,6 +163,19 @@ class MiniProgramGrant(GrantedScopes):
     def _lock(self) -> "MiniProgramGrant":
         """This row as it is now, under a lock."""
         return type(self).objects.select_for_update(no_key=True, of=("self",)).get(pk=self.pk)
+
+    @transaction.atomic
+    def ask_deletion(self) -> bool:
+        """Ask the merchant to delete what it got, once, when all is over; False when it is not, or cannot be asked."""
+        grant = self._lock()
+        if grant.is_live or grant.deletion_asked_at:
+            return False
+        if not MerchantNotice.objects.tell(grant, authorizationNotifyType="DATA_DELETION_REQUESTED"):
+            return False
+        grant.deletion_asked_at = timezone.now()
+        grant.save(update_fields=["deletion_asked_at"])
+        self.refresh_from_db()
+        return True
 
     @transaction.atomic
     def revoke(

@@ -1,116 +1,97 @@
-"""Who sees what about me, and how to stop it (trust 26 and 27)."""
+"""Who sees what about me: all of them, and the way out of all of them at once (trust 26 and 27)."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db.models import F
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views import View
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST
 
-from portal import history, previews, scopes
-from portal.models import ConsentDecision, MiniProgramGrant
-from portal.models.grants import labels
+from portal import cards
+from portal.cards import State
+from portal.models import MiniProgramGrant, User
 
 PAGE_SIZE = 20
-HISTORY_SIZE = 50
-
-
-@dataclass(frozen=True)
-class Line:
-    """One thing a mini-program sees: what, why, since when, and whether it can be withdrawn by itself."""
-
-    scope: scopes.Scope
-    since: datetime
-    purpose: str
-    preview: list[str]
-    passed_on: bool
-
-    @property
-    def withdrawable(self) -> bool:
-        """A silent scope comes back unasked at the next call: it ends with everything else, or not at all."""
-        return not self.scope.silent
+LONGEST_QUERY = 100
+NAMED = 50  # mini-programs that the page before withdrawing from all names
 
 
 @never_cache
 @login_required
 def index(request: HttpRequest) -> HttpResponse:
-    """The mini-programs this user let in, most recently used first; with `?show=ended` those that are out again."""
-    mine = MiniProgramGrant.objects.filter(user=request.user.pk)
-    live = MiniProgramGrant.objects.live().filter(user=request.user.pk)
-    ended = mine.exclude(pk__in=live.values("pk"))
-    counts = {"live": live.count(), "ended": ended.count()}
-    show = "ended" if request.GET.get("show") == "ended" else "live"
-    rows = (ended if show == "ended" else live).select_related("mini_program")
-    rows = rows.order_by(F("last_used_at").desc(nulls_last=True), "-since", "pk")
-    page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
-    cards = [{"grant": grant, "labels": labels(grant.scopes)} for grant in page]
-    context = {"page": page, "cards": cards, "show": show, "counts": counts}
+    """The mini-programs this user let in, most recently used first: `?show=` a state, `?q=` a part of the name."""
+    query = request.GET.get("q", "").strip()[:LONGEST_QUERY]
+    found = cards.found(request.user.pk, query)
+    show, counts = state_of(request), cards.counts(found)
+    paginator = Paginator(cards.of_state(found, show), PAGE_SIZE)
+    paginator.count = counts[show]  # known already
+    page = paginator.get_page(request.GET.get("page"))
+    context = {
+        "page": page,
+        "cards": [cards.card(grant) for grant in page],
+        "show": show,
+        "query": query,
+        "filters": [
+            {"state": state, "count": counts[state], "url": address(query, show=state, page=1)} for state in State
+        ],
+        "any": any(counts.values()),
+        "can_withdraw_all": bool(query or counts[State.ACTIVE] or counts[State.PAUSED]),
+        "earlier": address(query, show=show, page=page.number - 1),
+        "more": address(query, show=show, page=page.number + 1),
+    }
     return render(request, "portal/permissions.html", context)
 
 
-@never_cache
-@login_required
-def detail(request: HttpRequest, grant_id: str) -> HttpResponse:
-    """One mini-program: each scope with its value, purpose and since when; its history."""
-    grant = own(request, grant_id)
-    decisions = ConsentDecision.objects.filter(user=grant.user, mini_program=grant.mini_program)
-    rows = decisions.select_related("shown").order_by("-at", "-id")[:HISTORY_SIZE]
-    context = {
-        "grant": grant,
-        "lines": lines_of(grant) if grant.is_live else [],
-        "history": [{"pk": row.pk, "at": row.at, "words": history.told(row), "act": row.act} for row in rows],
-    }
-    return render(request, "portal/permission_detail.html", context)
+def state_of(request: HttpRequest) -> State:
+    """The filter; for anything that is none, the active ones."""
+    show = request.GET.get("show", "")
+    return State(show) if show in State.values else State.ACTIVE
 
 
-def lines_of(grant: MiniProgramGrant) -> list[Line]:
-    """A line for each label: `auth_base` and USER_ID are one thing to a person."""
-    approvals = grant.mini_program.approvals()
-    lines: dict[str, Line] = {}
-    for scope in scopes.known(grant.scopes):
-        approval = approvals.get(scope.name)
-        line = Line(
-            scope=scope,
-            since=grant.since_of(scope.name),
-            purpose=approval.purpose if approval else "",
-            preview=previews.if_readable(grant.user, scope),
-            passed_on=approval is not None,
+def address(query: str, *, show: State, page: int) -> str:
+    """The query string of a page of the list."""
+    parts = {"q": query, "show": "" if show == State.ACTIVE else show.value, "page": page if page > 1 else ""}
+    return "?" + urlencode({name: value for name, value in parts.items() if value})
+
+
+@method_decorator([never_cache, login_required], name="dispatch")
+class WithdrawAll(View):
+    """Asks once more, saying what ends and what that means; then ends every live grant of this user."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        live = self._live(request)
+        count = live.count()
+        context = {
+            "count": count,
+            "grants": [{"grant": grant, "labels": cards.told(grant.open_scopes())} for grant in live[:NAMED]],
+            "others": max(0, count - NAMED),
+        }
+        return render(request, "portal/withdraw_all.html", context)
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """One transaction for each: what ended has ended, whatever becomes of the next."""
+        user = get_object_or_404(User, pk=request.user.pk)
+        ended = sum(grant.revoke(by=user) for grant in self._live(request))
+        if not ended:
+            messages.info(request, _("There was nothing left to withdraw."))
+            return redirect("permissions")
+        says = ngettext(
+            "%(n)d mini-program no longer sees anything about you.",
+            "%(n)d mini-programs no longer see anything about you.",
+            ended,
         )
-        lines.setdefault(str(scope.label), line)
-    return list(lines.values())
+        messages.success(request, says % {"n": ended})
+        messages.info(request, _("Open one to ask it to delete what it received."))
+        return redirect(f"{reverse('permissions')}?show={State.WITHDRAWN.value}")
 
-
-@login_required
-@require_POST
-def withdraw(request: HttpRequest, grant_id: str) -> HttpResponse:
-    """Withdraw the scope named in `scope`, or everything when it is absent."""
-    grant = own(request, grant_id)
-    scope = scopes.catalogue().get(request.POST.get("scope", ""))
-    words = {"name": grant.mini_program.name, "what": scope.label if scope else ""}
-    if scope and scope.silent:
-        messages.error(request, _("%(what)s ends only together with everything else.") % words)
-    elif not grant.revoke(by=grant.user, scopes=named(request)):
-        messages.info(request, _("There was nothing left to withdraw."))
-    elif grant.ended_at:
-        messages.success(request, _("%(name)s no longer sees anything about you.") % words)
-        return redirect("permissions")
-    else:
-        messages.success(request, _("%(name)s no longer has: %(what)s.") % words)
-    return redirect("permission_detail", grant_id)
-
-
-def named(request: HttpRequest) -> list[str] | None:
-    """The scope of the form; None, which stands for everything, when the form names none."""
-    return [request.POST["scope"]] if "scope" in request.POST else None
-
-
-def own(request: HttpRequest, grant_id: str) -> MiniProgramGrant:
-    """404 for anything of another user (trust 25)."""
-    rows = MiniProgramGrant.objects.select_related("user", "mini_program__merchant__sector")
-    return get_object_or_404(rows, pk=grant_id, user=request.user)
+    def _live(self, request: HttpRequest) -> QuerySet[MiniProgramGrant]:
+        rows = MiniProgramGrant.objects.live().filter(user=request.user.pk)
+        return rows.select_related("mini_program__merchant").order_by("mini_program__name", "pk")
