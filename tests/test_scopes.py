@@ -64,6 +64,11 @@ def test_a_new_scope_asks_and_opens_fields_of_its_own(
             "purpose": "To raise your limit",
             "required": False,
             "preview": ["LEV•••", "Al•••"],
+            "hasValue": True,
+            "sensitive": True,
+            "changed": False,
+            "previousPurpose": None,
+            "maxDays": None,
         }
     ]
     page = alices.http.get(f"/consent/{asked['consentId']}/")
