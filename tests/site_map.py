@@ -100,6 +100,7 @@ PAGES = [
     SitePage("verify_receipt", "/receipts/verify/", "genuine", by="stranger", form=Visitor.genuine_receipt),
     SitePage("verify_receipt", "/receipts/verify/", "forged", by="stranger", form=lambda v: {"receipt": "e30.e30.AA"}),
     SitePage("container", "/mini/shop/"),
+    SitePage("container", "/mini/shop/", "paused", needs="paused"),
     SitePage("400", "/", headers={"Host": "evil.example"}),
     SitePage("403", "/forbidden/", urlconf=__name__),
     SitePage("403_csrf", "/accounts/logout/", by="forger", form=lambda v: {}),

@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from portal.models import ConsentDecision, MiniProgram, MiniProgramGrant
+from portal.models import ConsentDecision, MiniProgram, MiniProgramGrant, User
 from tests.conftest import Container
 from tests.merchants import MerchantServer
 from tests.pages import words
@@ -62,3 +62,14 @@ def test_what_is_paused_can_be_narrowed_and_withdrawn(browser: Client, alices: C
     assert (set(grant.scopes), bool(grant.paused_at)) == ({"USER_NAME"}, True)
     browser.post(f"/permissions/{grant.pk}/withdraw/")
     assert not MiniProgramGrant.objects.live().exists()
+
+
+def test_whoever_opens_a_paused_mini_program_is_told_why_it_gets_nothing(
+    browser: Client, alice: User, shop: MiniProgram
+) -> None:
+    grant = MiniProgramGrant.give(alice, shop, ["auth_base"])
+    assert "paused" not in words(browser.get("/mini/shop/"))
+    grant.pause(by=alice)
+    page = browser.get("/mini/shop/")
+    assert "You have paused Shop: it sees nothing about you" in words(page)
+    assert f'href="/permissions/{grant.pk}/"' in page.content.decode()

@@ -34,8 +34,11 @@ class Container(View):
         program = get_object_or_404(programs, client_id=app_id)
         if program.origin == origin_of(request.build_absolute_uri()):
             raise Http404("a page of our own origin would not be held by the sandbox")
+        live = MiniProgramGrant.objects.live().filter(user=request.user.pk, mini_program=program)
         context = {
             "mini_program": program,
+            # It will hear that the user refused, and cannot tell them why: so we do.
+            "paused": live.exclude(paused_at=None).first(),
             "api": {
                 "get_auth_code_url": reverse("get_auth_code"),
                 "decision_url_template": reverse("decision_api", args=["CONSENT_ID"]),
