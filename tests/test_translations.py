@@ -95,7 +95,7 @@ def plain_words(path: Path) -> list[str]:
         name = token.contents.split()[0] if token.contents.split() else ""
         if token.token_type == TokenType.BLOCK:
             inside += {"blocktranslate": 1, "endblocktranslate": -1}.get(name, 0)
-            code = name == "block" and token.contents.split()[1] in CLASSES
+            code = (code and name != "endblock") or (name == "block" and token.contents.split()[1] in CLASSES)
         elif token.token_type == TokenType.TEXT and not inside and not code:
             found.append(token.contents)
         elif token.token_type == TokenType.VAR or name in ("translate", "url", "static"):
