@@ -29,7 +29,10 @@ NUMBER = """() => {
     const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(element);
     return [outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2, boxShadow].join();
   };
-  const shown = (element) => element.checkVisibility({ visibilityProperty: true }) && !element.disabled;
+  const group = (radio) => [...radio.form.elements].filter((one) => one.name === radio.name && one.type === 'radio');
+  const isStop = (radio) => radio === (group(radio).find((one) => one.checked) || group(radio)[0]); // one for all
+  const shown = (element) => element.checkVisibility({ visibilityProperty: true }) && !element.disabled
+    && (element.type !== 'radio' || isStop(element));
   const found = [...document.querySelectorAll(reachable)].filter(
     (element) => shown(element) && element.type !== 'hidden' && element.tabIndex >= 0);
   const before = new Map([...document.querySelectorAll('*')].map((element) => [element, ring(element)]));

@@ -369,10 +369,7 @@ def test_the_history_tells_that_a_purpose_was_agreed_to(
     shop.scope_approvals.get(scope=NICKNAME).reword("To print it", {}, by=None)
     allow(alices, [NICKNAME], Duration.MONTH)
     newest = told(browser, MiniProgramGrant.objects.get())[0]
-    assert newest in (
-        "You allowed again: Nickname, for 30 days.",
-        "What it is for had changed, and you agreed: Nickname, for 30 days.",
-    )
+    assert newest == "What it is for had changed, and you agreed: Nickname, for 30 days."
 
 
 def test_the_history_tells_what_ended_by_itself(browser: Client, grant: MiniProgramGrant, olga: User) -> None:
