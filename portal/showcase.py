@@ -11,10 +11,9 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from portal import demo_purposes, scopes, sheet
+from portal import demo_purposes, scopes, sheet, tending
 from portal.demo import Program
-from portal.models import AbuseReport, AccessCount, InboxNotice, MiniProgram, MiniProgramGrant, PendingConsent, User
-from portal.models.grants import OVER
+from portal.models import AbuseReport, AccessCount, MiniProgram, MiniProgramGrant, PendingConsent, User
 from portal.terms import Duration
 
 BIRTHDAY = "USER_BIRTHDAY"
@@ -137,11 +136,6 @@ def _take(user: User, program: MiniProgram, names: Sequence[str] | None = None, 
     _grant(program).revoke(by=user, scopes=names, reason=reason)
 
 
-def _run_out(user: User, program: MiniProgram) -> None:
-    grant = _grant(program)
-    grant.revoke(by=None, scopes=grant.lapsed(), reason=OVER)
-
-
 def _pause(user: User, program: MiniProgram) -> None:
     _grant(program).pause(by=user)
 
@@ -166,19 +160,16 @@ def _say_first(user: User, program: MiniProgram, scope: str, words: dict[str, st
 
 
 def _reword(user: User, program: MiniProgram, scope: str, words: dict[str, str]) -> None:
-    """An operator lets it ask for something else, and whoever agreed before is told."""
+    """An operator lets it ask for something else."""
     texts = dict(words)
-    approval = program.scope_approvals.get(scope=scope)
-    approval.reword(texts.pop(settings.LANGUAGE_CODE), texts, by=user)
-    facts = {"scope": scope, "version": approval.purpose_version}
-    InboxNotice.objects.create(user=_grant(program).user, kind="purpose", mini_program=program, facts=facts)
-    program.scope_approvals.filter(pk=approval.pk).update(announced_version=approval.purpose_version)
+    purpose = texts.pop(settings.LANGUAGE_CODE)
+    program.scope_approvals.get(scope=scope).reword(purpose, texts, by=user)
 
 
-def _remind(user: User, program: MiniProgram, days: int) -> None:
-    """The portal notices that it is not used."""
-    InboxNotice.objects.create(user=user, kind="unused", mini_program=program, facts={"days": days})
-    MiniProgramGrant.objects.filter(pk=_grant(program).pk).update(reminded_at=timezone.now())
+def _tend(user: User, program: MiniProgram) -> None:
+    """What `tend_grants` finds to do at that time."""
+    tending.tidy()
+    tending.tend()
 
 
 def _report(user: User, program: MiniProgram, kind: str, words: str) -> None:
@@ -197,12 +188,13 @@ STORY: tuple[tuple[float, Callable[..., None], str, str, *tuple[Any, ...]], ...]
     # Palengke Market: for a year, and not used for 94 days.
     (301, _answer, "alice", "market", ("USER_NAME", "USER_ADDRESS"), Duration.YEAR),
     (94, _use, "alice", "market", {"auth_base": 61, "USER_NAME": 58, "USER_ADDRESS": 57}),
-    (3.9, _remind, "alice", "market", 90),
+    (3.9, _tend, "alice", "market"),
     # Coffee Corner: until she withdraws, more of it later, used every day.
     (212.1, _answer, "alice", "coffee", ("USER_NICKNAME", "USER_NAME", "USER_AVATAR"), Duration.ALWAYS, (BIRTHDAY,)),
     (141.4, _take, "alice", "coffee", ("USER_AVATAR",)),
     (40.2, _answer, "alice", "coffee", ("USER_ADDRESS", "SEND_MESSAGE"), Duration.YEAR, (PHONE,)),
-    (0.02, _use, "alice", "coffee", {"auth_base": 412, "USER_NICKNAME": 388, "USER_NAME": 71, "USER_ADDRESS": 23}),
+    (20.1, _use, "alice", "coffee", {"auth_base": 383, "USER_NICKNAME": 363, "USER_NAME": 69, "USER_ADDRESS": 13}),
+    (0.02, _use, "alice", "coffee", {"auth_base": 29, "USER_NICKNAME": 25, "USER_NAME": 2, "USER_ADDRESS": 10}),
     # Coffee Beans to Go: 30 days, of which five are left.
     (25.3, _answer, "alice", "coffee2", ("USER_NICKNAME", "USER_ADDRESS", PHONE), Duration.MONTH),
     (2.2, _use, "alice", "coffee2", {"auth_base": 9, "USER_NICKNAME": 9, "USER_ADDRESS": 4, PHONE: 1}),
@@ -210,17 +202,19 @@ STORY: tuple[tuple[float, Callable[..., None], str, str, *tuple[Any, ...]], ...]
     (122.6, _answer, "alice", "rides", ("USER_NICKNAME", PHONE), Duration.YEAR),
     (80.1, _pause, "alice", "rides"),
     (66.8, _resume, "alice", "rides"),
-    (8.5, _use, "alice", "rides", {"auth_base": 34, "USER_NICKNAME": 34, PHONE: 31}),
+    (60.3, _use, "alice", "rides", {"auth_base": 21, "USER_NICKNAME": 21, PHONE: 18}),
+    (8.5, _use, "alice", "rides", {"auth_base": 13, "USER_NICKNAME": 13, PHONE: 13}),
     (6.2, _pause, "alice", "rides"),
     # Takbo Fitness: what it asks her birthday for has changed.
     (83.7, _answer, "alice", "fitness", ("USER_NICKNAME", BIRTHDAY), Duration.YEAR, ("USER_GENDER",)),
     (31.3, _retime, "alice", "fitness", Duration.ALWAYS),
     (5.1, _use, "alice", "fitness", {"auth_base": 19, "USER_NICKNAME": 19, BIRTHDAY: 12}),
     (2.6, _reword, "olga", "fitness", BIRTHDAY, demo_purposes.FITNESS[BIRTHDAY]),
+    (2.5, _tend, "alice", "fitness"),
     # Café Central: 30 days, which are over.
     (47.2, _answer, "alice", "cafe", ("USER_NICKNAME",), Duration.MONTH),
     (33.4, _use, "alice", "cafe", {"auth_base": 6, "USER_NICKNAME": 6}),
-    (17.2, _run_out, "alice", "cafe"),
+    (17.2, _tend, "alice", "cafe"),
     # Sine Pasay: she ended it herself.
     (160.5, _answer, "alice", "cinema", ("USER_NAME", BIRTHDAY)),
     (88.3, _use, "alice", "cinema", {"auth_base": 11, "USER_NAME": 11, BIRTHDAY: 2}),
