@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from portal import demo_purposes, scopes, sheet, tending
+from portal import scopes, sheet, showcase_purposes, tending
 from portal.demo import Program
 from portal.models import AbuseReport, AccessCount, MiniProgram, MiniProgramGrant, PendingConsent, User
 from portal.terms import Duration
@@ -32,7 +32,7 @@ PROGRAMS = (
         "Habal Mobility Corp.",
         "#1d5fb8",
         _asking("USER_NICKNAME", PHONE),
-        purposes=demo_purposes.RIDES,
+        purposes=showcase_purposes.RIDES,
         page="/null",
     ),
     Program(
@@ -42,7 +42,7 @@ PROGRAMS = (
         "Sariwa Foods Inc.",
         "#2f7d32",
         _asking("USER_NAME", "USER_ADDRESS"),
-        purposes=demo_purposes.MARKET,
+        purposes=showcase_purposes.MARKET,
         page="/null",
     ),
     Program(
@@ -52,7 +52,7 @@ PROGRAMS = (
         "Takbo Labs",
         "#b3261e",
         _asking("USER_NICKNAME", "USER_GENDER", BIRTHDAY),
-        purposes=demo_purposes.FITNESS,
+        purposes=showcase_purposes.FITNESS,
         page="/null",
         verified=False,
     ),
@@ -63,7 +63,7 @@ PROGRAMS = (
         "Sine Pasay Theaters",
         "#8e2a6b",
         _asking("USER_NAME", BIRTHDAY),
-        purposes=demo_purposes.CINEMA,
+        purposes=showcase_purposes.CINEMA,
         page="/null",
     ),
     Program(
@@ -73,7 +73,7 @@ PROGRAMS = (
         "Sulit Credit Ltd",
         "#66591b",
         _asking("USER_CONTACTINFO", "USER_ADDRESS"),
-        purposes=demo_purposes.LOANS,
+        purposes=showcase_purposes.LOANS,
         page="/null",
         verified=False,
     ),
@@ -183,7 +183,7 @@ def _close_reports(user: User, program: MiniProgram) -> None:
 
 # Days ago, what, by whom, with which mini-program, and what it needs.
 STORY: tuple[tuple[float, Callable[..., None], str, str, *tuple[Any, ...]], ...] = (
-    (399, _say_first, "olga", "fitness", BIRTHDAY, demo_purposes.FITNESS_BEFORE),
+    (399, _say_first, "olga", "fitness", BIRTHDAY, showcase_purposes.FITNESS_BEFORE),
     (399, _let_run, "olga", "gone", "ACTIVE"),
     # Palengke Market: for a year, and not used for 94 days.
     (301, _answer, "alice", "market", ("USER_NAME", "USER_ADDRESS"), Duration.YEAR),
@@ -209,7 +209,7 @@ STORY: tuple[tuple[float, Callable[..., None], str, str, *tuple[Any, ...]], ...]
     (83.7, _answer, "alice", "fitness", ("USER_NICKNAME", BIRTHDAY), Duration.YEAR, ("USER_GENDER",)),
     (31.3, _retime, "alice", "fitness", Duration.ALWAYS),
     (5.1, _use, "alice", "fitness", {"auth_base": 19, "USER_NICKNAME": 19, BIRTHDAY: 12}),
-    (2.6, _reword, "olga", "fitness", BIRTHDAY, demo_purposes.FITNESS[BIRTHDAY]),
+    (2.6, _reword, "olga", "fitness", BIRTHDAY, showcase_purposes.FITNESS[BIRTHDAY]),
     (2.5, _tend, "alice", "fitness"),
     # Café Central: 30 days, which are over.
     (47.2, _answer, "alice", "cafe", ("USER_NICKNAME",), Duration.MONTH),
