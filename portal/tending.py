@@ -67,7 +67,7 @@ def _over() -> Rows:
 
 
 def remind(batch: int = BATCH) -> int:
-    """Tell people, once each time, of what they have not used for long; a hundred thousand take a few seconds."""
+    """Tell people, once each time, of what they have not used for long."""
     return sum(_remind(keys) for keys in _pages(_to_remind(), batch)) if _patience() else 0
 
 
