@@ -3,26 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from portal.demo_purposes import ORDERS, Words
 from portal.scopes import BUILT_IN
 
 ALL_SCOPES = tuple(scope.name for scope in BUILT_IN)
-
-PURPOSES = {
-    "auth_user": "To set up your account in one step",
-    "SEND_MESSAGE": "To tell you when your order is ready",
-    "USER_NICKNAME": "So the barista can call you",
-    "USER_NAME": "To print your name on the receipt",
-    "USER_LOGIN_ID": "To show which account you ordered with",
-    "PLAINTEXT_USER_LOGIN_ID": "To send your receipt",
-    "HASH_LOGIN_ID": "To find the loyalty card you already have",
-    "USER_AVATAR": "To show your picture on the pick-up screen",
-    "USER_GENDER": "To choose how we address you",
-    "USER_BIRTHDAY": "For a free cup on your birthday",
-    "USER_NATIONALITY": "To pick the menu's language",
-    "USER_CONTACTINFO": "To reach you about an order",
-    "USER_ADDRESS": "To deliver your order",
-    "PLAINTEXT_MOBILE_PHONE": "Only if the courier can't find you",
-}
 
 
 @dataclass(frozen=True)
@@ -51,6 +35,9 @@ class Program:
     required: tuple[str, ...] = ()
     status: str = "ACTIVE"
     page: str = "/"  # below the example merchant's origin
+    verified: bool = True  # the merchant
+    purposes: dict[str, Words] = field(default_factory=lambda: ORDERS)
+    max_days: dict[str, int] = field(default_factory=dict)
 
 
 PEOPLE = (
@@ -133,6 +120,7 @@ PROGRAMS = (
         ("auth_base", "USER_NICKNAME", "USER_ADDRESS", "PLAINTEXT_MOBILE_PHONE"),
         required=("USER_NICKNAME",),
         page="/seed",
+        max_days={"PLAINTEXT_MOBILE_PHONE": 30},
     ),
     Program(
         "cafe",
@@ -142,6 +130,7 @@ PROGRAMS = (
         "#0f7c74",
         ("auth_base", "auth_user", "USER_NICKNAME"),
         page="/null",
+        verified=False,
     ),
-    Program("gone", "Gone Games", "MERCHANT_GONE", "Gone Games Inc.", "#5b3df0", status="SUSPENDED"),
+    Program("gone", "Gone Games", "MERCHANT_GONE", "Gone Games Inc.", "#5b3df0", status="SUSPENDED", verified=False),
 )

@@ -262,6 +262,8 @@ LIMIT_PREFIX = env.int("LIMIT_SECRET_PER_MINUTE", default=100)
 ACCESS_COUNT_SECONDS = env.int("ACCESS_COUNT_SECONDS", default=30)
 # After how many days a permission nobody used is marked, and its user reminded; 0: never.
 GRANT_UNUSED_REMIND = timedelta(days=env.int("GRANT_UNUSED_REMIND_DAYS", default=90))
+# After how many it ends, a week after the reminder at the earliest (portal/tending.py); 0: never.
+GRANT_UNUSED_EXPIRE = timedelta(days=env.int("GRANT_UNUSED_EXPIRE_DAYS", default=365))
 RETENTION = timedelta(days=env.int("RETENTION_DAYS", default=30))  # dead codes and tokens, before `cleanup`
 
 # --- django-oauth-toolkit: keeps the codes and tokens, hashed; none of its views is mounted ---------------------

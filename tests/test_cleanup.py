@@ -2,7 +2,6 @@
 
 import io
 import uuid
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +13,7 @@ from django.utils import timezone
 from oauth2_provider.models import AccessToken, RefreshToken
 
 from authapi.models import AuthCode, ErrorAudit
-from portal.models import ConsentDecision, MerchantNotice, MiniProgram, MiniProgramGrant, PendingConsent, User
+from portal.models import ConsentDecision, MiniProgram, PendingConsent, User
 from tests.conftest import Container
 from tests.merchants import MerchantServer
 
@@ -30,7 +29,7 @@ def cleanup(**options: Any) -> dict[str, int]:
     out = io.StringIO()
     call_command("cleanup", stdout=out, **options)
     lines = [line.rsplit(": ", 1) for line in out.getvalue().splitlines()]
-    assert len(lines) == 7
+    assert len(lines) == 6
     return {what: int(number) for what, number in lines if number != "0"}
 
 
@@ -169,24 +168,6 @@ def test_expired_sessions_go(alices: Container, bobs: Container) -> None:
     session.save()
     assert cleanup() == {"Sessions deleted": 1}
     assert bobs.http.get("/").status_code == 200
-
-
-def test_grants_end_when_their_time_runs_out(
-    pair: dict[str, Any], shop: MiniProgram, shop_server: MerchantServer, audited: Callable[..., Any]
-) -> None:
-    type(shop.merchant).objects.update(notify_url="https://shop.example/notify")
-    MiniProgramGrant.objects.update(expires_at=ago(-SLACK))
-    assert cleanup() == {}
-    MiniProgramGrant.objects.update(expires_at=ago(SECOND))
-    assert cleanup() == {"Grants ended": 1}
-    assert cleanup() == {}
-
-    assert MiniProgramGrant.objects.get().ended_at
-    row = ConsentDecision.objects.latest("id")
-    assert (row.act, row.actor, row.scopes_after) == ("expired", None, [])
-    assert MerchantNotice.objects.get().body["reason"] == "EXPIRED"
-    assert code_of(shop_server.user_info(pair["accessToken"])) == "INVALID_ACCESS_TOKEN"
-    audited("INVALID_ACCESS_TOKEN")
 
 
 @pytest.mark.trust(31)

@@ -29,8 +29,15 @@ def register(tmp_path: Path) -> Register:
     def run(**changes: Any) -> str:
         usual = {"app-id": "tea", "client-id": "tea-client", "name": "Tea Time", "public-key": key}
         arguments = {**usual, "scopes": "auth_base,USER_NICKNAME", **changes}
+        given = [
+            f"--{name}={one}"
+            for name, value in arguments.items()
+            for one in (value if isinstance(value, list) else [value])
+            if value is not True
+        ]
+        given += [f"--{name}" for name, value in arguments.items() if value is True]
         out = io.StringIO()
-        call_command("register_mini_program", *(f"--{name}={value}" for name, value in arguments.items()), stdout=out)
+        call_command("register_mini_program", *given, stdout=out)
         return out.getvalue()
 
     return run
@@ -74,6 +81,31 @@ def test_exactly_the_listed_scopes_are_approved(register: Register) -> None:
     register()
     assert approved() == ["auth_base", "USER_NICKNAME"]
     assert ScopeApproval.objects.get(scope="USER_NICKNAME").purpose == "So we can greet you"
+
+
+def test_it_says_what_for_in_each_language_and_for_how_long(register: Register) -> None:
+    told = ["USER_NICKNAME=So we can greet you", "USER_NICKNAME[id]=Supaya kami bisa menyapa Anda"]
+    register(purpose=told, **{"max-days": ["USER_NICKNAME=30"]}, verified=True)
+    row = ScopeApproval.objects.get(scope="USER_NICKNAME")
+    assert (row.purpose, row.purposes) == ("So we can greet you", {"id": "Supaya kami bisa menyapa Anda"})
+    assert (row.max_days, row.purpose_version, row.earlier_purposes.count()) == (30, 1, 0)
+    assert Merchant.objects.get().verified
+
+    register()
+    row.refresh_from_db()
+    assert (row.purpose, row.max_days, row.purpose_version) == ("So we can greet you", 30, 1)
+    assert Merchant.objects.get().verified
+
+
+def test_another_purpose_is_a_change_and_a_translation_is_none(register: Register) -> None:
+    register(purpose=["USER_NICKNAME=So we can greet you"])
+    register(purpose=["USER_NICKNAME[ar]=لنحيّيك"])
+    row = ScopeApproval.objects.get(scope="USER_NICKNAME")
+    assert (row.purpose, row.purposes, row.purpose_version) == ("So we can greet you", {"ar": "لنحيّيك"}, 1)
+    register(purpose=["USER_NICKNAME=To sell it"], **{"max-days": "USER_NICKNAME=7"})
+    row.refresh_from_db()
+    assert (row.purpose, row.purposes, row.purpose_version, row.max_days) == ("To sell it", {"ar": "لنحيّيك"}, 2, 7)
+    assert row.earlier_purposes.get().purpose == "So we can greet you"
 
 
 def test_a_requested_scope_that_is_not_listed_is_refused(register: Register) -> None:
@@ -210,6 +242,20 @@ def test_a_bad_key_is_refused(register: Register, tmp_path: Path, content: Calla
         ("key-version", "one", "argument --key-version: invalid int value"),
         ("retire-others", "soon", "argument --retire-others: use ISO-8601"),
         ("retire-others", "2020-01-01", "argument --retire-others: it is past"),
+        ("purpose", "USER_NICKNAME", "argument --purpose: use SCOPE=TEXT or SCOPE[LANGUAGE]=TEXT"),
+        ("purpose", "USER_NICKNAME= ", "argument --purpose: write 1 to 200 characters after the ="),
+        ("purpose", "USER_NICKNAME=" + "x" * 201, "argument --purpose: write 1 to 200 characters after the ="),
+        (
+            "purpose",
+            "USER_NICKNAME[de]=Hallo",
+            "argument --purpose: there is no language 'de'. There are: zh-hans, id",
+        ),
+        ("purpose", "USER_NICKNAME[en]=Hi", "Without a language it is the text in en"),
+        ("purpose", "USER_NAME=Hi", "--purpose: USER_NAME is not among --scopes. Add it there, or leave this"),
+        ("max-days", "30", "argument --max-days: use SCOPE=DAYS with 1 to 36500 days"),
+        ("max-days", "USER_NICKNAME=0", "argument --max-days: use SCOPE=DAYS with 1 to 36500 days"),
+        ("max-days", "USER_NICKNAME=99999", "argument --max-days: use SCOPE=DAYS with 1 to 36500 days"),
+        ("max-days", "USER_NAME=30", "--max-days: USER_NAME is not among --scopes."),
         ("page-url", "tea.example", "--page-url: Enter a valid URL"),
         ("page-url", "javascript:alert(1)", "--page-url: Enter a valid URL"),
         ("page-url", "https://tea.example:99999/", "--page-url: This address has no usable host or port"),

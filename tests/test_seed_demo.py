@@ -12,10 +12,11 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.utils import timezone
 
 from authapi import platform
 from portal.management.commands import seed_demo
-from portal.models import LoginId, MiniProgram, ScopeApproval, User
+from portal.models import AbuseReport, ConsentDecision, LoginId, MiniProgram, ScopeApproval, User
 from tests import merchants
 from tests.conftest import EVERY_SCOPE, Container
 from tests.merchants import MerchantServer
@@ -201,3 +202,89 @@ def test_a_stranger_with_alices_number_is_not_overwritten() -> None:
     with pytest.raises(CommandError, match="Somebody else has a login id"):
         seed()
     assert list(User.objects.all()) == [stranger]
+
+
+# --- Alice's past -----------------------------------------------------------------------------------------------
+
+
+def test_the_showcase_gives_alice_one_grant_of_each_kind() -> None:
+    seed(showcase=True)
+    now, alice = timezone.now(), User.objects.get(username="alice")
+    grants = {row.mini_program.client_id: row for row in alice.grants.select_related("mini_program")}
+    assert {name for name, row in grants.items() if row.ended_at} == {"cafe", "cinema", "gone"}
+    assert {name for name, row in grants.items() if row.paused_at} == {"rides"}
+    assert (now - grants["market"].last_used_at).days == 94
+    assert (grants["coffee2"].next_end_at - now).days == 4
+    assert grants["coffee"].access_counts.get(scope="USER_NICKNAME").count == 388
+    acts = set(alice.consent_decisions.values_list("act", flat=True))
+    assert acts == {*ConsentDecision.Act.values} - {"renewed"}
+    notices = alice.inbox.unread().values_list("kind", "mini_program__client_id")
+    assert set(notices) == {
+        ("purpose", "fitness"),
+        ("unused", "market"),
+        ("decision", "cafe"),
+        ("decision", "gone"),
+        ("report", "gone"),
+    }
+    purpose = alice.inbox.get(kind="purpose")
+    assert purpose.facts == {"scope": "USER_BIRTHDAY", "version": 2, "was": 1}
+    assert (now - purpose.created).days == 2
+    assert MiniProgram.objects.get(client_id="gone").status == "SUSPENDED"
+    assert AbuseReport.objects.filter(state="OPEN").count() == 2
+
+
+@pytest.mark.trust(31)
+def test_her_past_stands_in_the_ledger_like_any_other() -> None:
+    seed(showcase=True)
+    call_command("seal_ledger", stdout=io.StringIO())
+    said = io.StringIO()
+    call_command("verify_ledger", stdout=said)
+    assert "portal.ConsentDecision: sound" in said.getvalue()
+    times = list(ConsentDecision.objects.order_by("id").values_list("at", flat=True))
+    assert times == sorted(times)
+
+
+def test_a_past_is_given_once() -> None:
+    seed(showcase=True)
+    before = state()
+    seed(showcase=True)
+    seed()
+    assert state() == before
+
+
+def test_only_who_asks_for_the_showcase_gets_it() -> None:
+    seed()
+    assert not ConsentDecision.objects.exists()
+    assert MiniProgram.objects.count() == 4
+
+
+# --- What mini-programs ask for ---------------------------------------------------------------------------------
+
+
+def test_every_purpose_is_there_in_every_language(settings: Any) -> None:
+    seed(showcase=True)
+    others = {code for code, _name in settings.LANGUAGES} - {settings.LANGUAGE_CODE}
+    asked = ScopeApproval.objects.exclude(scope__in=["auth_base", "USER_ID"])
+    assert asked.count() > 25
+    for row in asked:
+        texts = [row.purpose, *row.purposes.values()]
+        assert row.purposes.keys() == others, row
+        assert all(0 < len(text) <= 200 for text in texts), row
+        assert len(set(texts)) >= 6, row  # Indonesian and Malay may agree
+
+
+def test_some_are_verified_and_one_phone_number_is_not_for_ever() -> None:
+    seed()
+    verified = dict(MiniProgram.objects.values_list("client_id", "merchant__verified"))
+    assert verified == {"coffee": True, "coffee2": True, "cafe": False, "gone": False}
+    capped = ScopeApproval.objects.exclude(max_days=None).get()
+    assert (capped.mini_program.client_id, capped.scope, capped.max_days) == ("coffee2", "PLAINTEXT_MOBILE_PHONE", 30)
+
+
+def test_a_purpose_that_an_operator_changed_is_brought_back_as_a_change() -> None:
+    seed()
+    row = ScopeApproval.objects.get(mini_program__client_id="coffee", scope="USER_ADDRESS")
+    row.reword("To sell it", {}, by=None)
+    seed()
+    row.refresh_from_db()
+    assert (row.purpose, row.purpose_version) == ("To deliver your order", 3)

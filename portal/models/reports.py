@@ -1,11 +1,12 @@
 """What people report about mini-programs, for operators to look at."""
 
-from django.db import models
+from django.db import models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from portal.encryption import EncryptedTextField
 
+from .inbox import InboxNotice
 from .mini_programs import MiniProgram
 from .users import User
 
@@ -43,3 +44,14 @@ class AbuseReport(models.Model):
 
     def __str__(self) -> str:
         return f"report #{self.pk}"
+
+    @transaction.atomic
+    def close(self, *, by: User) -> bool:
+        """Mark it as looked at, and tell whoever wrote it; False when it was closed before."""
+        rows = type(self).objects.filter(pk=self.pk, state=self.State.OPEN)
+        if not rows.update(state=self.State.CLOSED, closed_by=by, closed_at=timezone.now()):
+            return False
+        kind = InboxNotice.Kind.REPORT
+        InboxNotice.objects.create(kind=kind, user_id=self.user_id, mini_program_id=self.mini_program_id)
+        self.refresh_from_db()
+        return True

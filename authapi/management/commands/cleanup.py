@@ -1,4 +1,4 @@
-"""`cleanup`: forgets what is dead for longer than RETENTION, and ends grants whose time ran out."""
+"""`cleanup`: forgets what is dead for longer than RETENTION."""
 
 import argparse
 from collections.abc import Iterator
@@ -16,16 +16,16 @@ from oauth2_provider.models import AccessToken, RefreshToken
 
 from authapi import families
 from authapi.models import AuthCode
-from portal.models import MiniProgramGrant, PendingConsent, PlatformKey
+from portal.models import PendingConsent, PlatformKey
 
 CONSENT_RETENTION = timedelta(days=1)
 
 
 class Command(BaseCommand):
     help = (
-        "End grants whose time ran out, and delete dead codes and tokens RETENTION_DAYS after their end, unanswered "
-        "consents a day after theirs, expired sessions, and private signing keys that JWKS shows no more. The ledger "
-        "and the error audit stay. Run it daily."
+        "Delete dead codes and tokens RETENTION_DAYS after their end, unanswered consents a day after theirs, expired "
+        "sessions, and private signing keys that JWKS shows no more. The ledger and the error audit stay. Run it "
+        "daily."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -39,7 +39,6 @@ class Command(BaseCommand):
         cut = now - settings.RETENTION
         consents = PendingConsent.objects.filter(expires_at__lt=now - CONSENT_RETENTION)
         # Refresh tokens first: what is left without one afterwards is the first party's.
-        self._tell("Grants ended", end_grants(now, batch))
         self._tell("Auth codes deleted", delete(AuthCode.objects.filter(expires__lt=cut), batch))
         self._tell("Token pairs deleted", delete_pairs(cut, batch))
         self._tell("First-party tokens deleted", delete(lone_access_tokens(cut), batch))
@@ -49,17 +48,6 @@ class Command(BaseCommand):
 
     def _tell(self, what: str, number: int) -> None:
         self.stdout.write(f"{what}: {number}")
-
-
-def end_grants(now: datetime, batch: int) -> int:
-    """One transaction a grant, with ledger row and notice, as every end of access."""
-    over = MiniProgramGrant.objects.filter(ended_at=None, expires_at__lte=now)
-    rows = over.select_related("user", "mini_program__merchant__sector")
-    ended = 0
-    for page in batches(over, batch):
-        dead = rows.filter(pk__in=[key for (key,) in page])
-        ended += sum(grant.revoke(by=None, reason="its time ran out") for grant in dead)
-    return ended
 
 
 def delete_pairs(cut: datetime, batch: int) -> int:

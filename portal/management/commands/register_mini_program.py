@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import models, transaction
 from django.utils import timezone
 
-from portal import moments, scopes
+from portal import moments, registering, scopes
 from portal.models import Merchant, MerchantKey, MiniProgram, ScopeApproval, Sector
 
 CLIENT_ID = re.compile(r"[\x21-\x7e]{1,128}")  # it travels in a header
@@ -56,6 +56,23 @@ class Command(BaseCommand):
             help="its other keys work until then",
         )
         parser.add_argument("--scopes", required=True, metavar="A,B", help="the scopes it may ask for")
+        parser.add_argument(
+            "--purpose",
+            action="append",
+            default=[],
+            type=registering.purpose,
+            metavar="SCOPE=TEXT",
+            help="what it asks this scope for; SCOPE[id]=TEXT in Indonesian, and so on; repeatable; absent: as it is",
+        )
+        parser.add_argument(
+            "--max-days",
+            action="append",
+            default=[],
+            type=registering.max_days,
+            metavar="SCOPE=DAYS",
+            help="nobody can allow this scope for longer; repeatable; absent: as it is",
+        )
+        parser.add_argument("--verified", action="store_true", help="people see a badge beside its merchant")
         parser.add_argument("--page-url", type=text, help="where its page is; absent: as it is")
         parser.add_argument(
             "--sector",
@@ -64,15 +81,20 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, app_id: str, client_id: str, name: str, scopes: str, **options: Any) -> None:
-        wanted = known_scopes(scopes)
+        wanted, days = known_scopes(scopes), dict(options["max_days"])
+        registering.check_named("--purpose", {purpose.scope for purpose in options["purpose"]}, wanted)
+        registering.check_named("--max-days", set(days), wanted)
         key = key_text(options["public_key"])
         with transaction.atomic():
             merchant = the_merchant(client_id, name, options["sector"])
+            if options["verified"]:
+                Merchant.objects.filter(pk=merchant.pk).update(verified=True)
             set_key(merchant, options["key_version"], key)
             if until := options["retire_others"]:
                 merchant.keys.exclude(version=options["key_version"]).filter(retired_at=None).update(retired_at=until)
             program, made = the_program(app_id, merchant, name, options["page_url"])
-            approve(program, wanted)
+            approve(program, wanted, options["purpose"])
+            registering.describe(program.approvals(), options["purpose"], days)
         self.stdout.write(
             f"{'Made' if made else 'Updated'} {app_id} of {client_id} (sector {merchant.sector}), "
             f"keyVersion {options['key_version']}, {program.status}, approved: {', '.join(wanted)}"
@@ -155,7 +177,7 @@ def the_program(app_id: str, merchant: Merchant, name: str, page_url: str | None
     return program, made
 
 
-def approve(program: MiniProgram, names: list[str]) -> None:
+def approve(program: MiniProgram, names: list[str], purposes: list[registering.Purpose]) -> None:
     """Exactly these scopes, from now on: what was asked for beside them is refused."""
     state, now = ScopeApproval.State, timezone.now()
     others = program.scope_approvals.exclude(scope__in=names).exclude(state=state.REFUSED)
@@ -163,7 +185,7 @@ def approve(program: MiniProgram, names: list[str]) -> None:
     for name in names:
         approval = program.scope_approvals.filter(scope=name).first()
         if approval is None or approval.state != state.APPROVED:
-            approval = approval or ScopeApproval(mini_program=program, scope=name)
+            approval = approval or registering.asked(program, name, purposes)
             approval.state, approval.decided_at, approval.decided_by = state.APPROVED, now, None
             saved(approval, scope="--scopes")
 

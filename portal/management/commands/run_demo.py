@@ -1,4 +1,4 @@
-"""`run_demo`: what `make run` calls. Portal, example merchant, notice sender and sealer on this machine."""
+"""`run_demo`: what `make run` calls. Portal, example merchant and what works in the background, on this machine."""
 
 import argparse
 import os
@@ -95,7 +95,7 @@ class Command(BaseCommand):
 
 
 def commands(port: int) -> list[list[str]]:
-    """What runs beside each other: the portal, the example merchant, the notices' sender, the ledger's sealer."""
+    """What runs beside each other: the portal, the example merchant, and who sends, seals and tends."""
     public = settings.VAR_DIR / "keys" / "platform-public.pem"
     public.write_text(PlatformKey.objects.public_pem())
     python, base = sys.executable, Path(settings.BASE_DIR)
@@ -109,6 +109,7 @@ def commands(port: int) -> list[list[str]]:
         merchant,
         [python, str(base / "manage.py"), "deliver_notices", "--watch"],
         [python, str(base / "manage.py"), "seal_ledger", "--forever"],
+        [python, str(base / "manage.py"), "tend_grants", "--forever", "--every", "10"],
     ]
 
 

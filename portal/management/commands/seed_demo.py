@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from django.db.models.fields.files import ImageFieldFile
 from PIL import Image, ImageDraw, ImageFont
 
-from portal import demo, keys
+from portal import demo, keys, showcase
 from portal.models import Address, Contact, LoginId, Merchant, MiniProgram, PlatformKey, ScopeApproval, Sector, User
 from portal.models.mini_programs import all_features
 
@@ -24,7 +24,7 @@ DEMO_DIR = settings.VAR_DIR / "demo"
 # What a person has who never filled in anything.
 AS_NEW: dict[str, Any] = {
     **dict.fromkeys(("nickname", "full_name", "first_name", "middle_name", "last_name", "gender", "nationality"), ""),
-    "birth_date": None,
+    **dict.fromkeys(("birth_date", "deletion_due_at")),
     "status": User.Status.ACTIVE,
     "is_active": True,
     "is_superuser": False,
@@ -41,22 +41,28 @@ class Command(BaseCommand):
         parser.add_argument(
             "--page-origin", default="http://127.0.0.1:8001", help="where the mini-programs' pages are served"
         )
+        parser.add_argument(
+            "--showcase", action="store_true", help="more mini-programs, and a past for Alice unless she has one"
+        )
 
     def handle(self, *, json: bool, page_origin: str, **options: Any) -> None:
         if settings.PUBLIC:
             raise CommandError("ALLOWED_HOSTS names a public host: demo accounts have no place there.")
+        programs = demo.PROGRAMS + (showcase.PROGRAMS if options["showcase"] else ())
         try:
             with transaction.atomic():
                 for person in demo.PEOPLE:
                     self._person(person)
-                for program in demo.PROGRAMS:
+                for program in programs:
                     self._program(program, page_origin)
+                if options["showcase"]:
+                    showcase.live_through()
         except IntegrityError as error:
             raise CommandError(
                 "Somebody else has a login id of the demo's cast (portal/demo.py). Remove it there, or use a database "
                 "of the demo's own."
             ) from error
-        report = self._report()
+        report = self._report(programs)
         self.stdout.write(dumps(report) if json else self._words(report))
 
     def _person(self, person: demo.Person) -> None:
@@ -90,6 +96,7 @@ class Command(BaseCommand):
                 "sector": sector,
                 "notify_url": f"{origin}/notify",
                 "status": Merchant.Status.ACTIVE,
+                "verified": program.verified,
             },
         )
         public = keys.public_key_of(private_key(program.client_id))
@@ -113,16 +120,22 @@ class Command(BaseCommand):
     def _approvals(self, row: MiniProgram, program: demo.Program) -> None:
         row.scope_approvals.exclude(scope__in=program.scopes).delete()
         for scope in program.scopes:
-            row.scope_approvals.update_or_create(
+            texts = dict(program.purposes.get(scope, {}))
+            purpose = texts.pop(settings.LANGUAGE_CODE, "")
+            asked = {"required": scope in program.required, "max_days": program.max_days.get(scope)}
+            approval, _ = row.scope_approvals.update_or_create(
                 scope=scope,
-                defaults={
-                    "purpose": demo.PURPOSES.get(scope, ""),
-                    "required": scope in program.required,
+                defaults={**asked, "state": ScopeApproval.State.APPROVED},
+                create_defaults={
+                    **asked,
                     "state": ScopeApproval.State.APPROVED,
+                    "purpose": purpose,
+                    "purposes": texts,
                 },
             )
+            approval.reword(purpose, texts, by=None)
 
-    def _report(self) -> dict[str, Any]:
+    def _report(self, cast: tuple[demo.Program, ...]) -> dict[str, Any]:
         people = [{"login": person.login, "password": password()} for person in demo.PEOPLE if not person.role]
         operators = [
             {"login": person.login, "password": password(), "role": person.role}
@@ -138,7 +151,7 @@ class Command(BaseCommand):
                 "scopes": list(program.scopes),
                 "status": program.status,
             }
-            for program in demo.PROGRAMS
+            for program in cast
         ]
         platform = {"publicKey": PlatformKey.objects.public_pem()}
         return {"users": people, "operators": operators, "miniPrograms": programs, "platform": platform}
