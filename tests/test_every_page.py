@@ -59,18 +59,16 @@ def site_page(request: pytest.FixtureRequest) -> SitePage:
     return page
 
 
-def test_a_page_weighs_little_and_fetches_nothing_from_elsewhere(
+def test_a_page_weighs_little_stays_at_home_and_holds_still(
     served: Served, visitor: Visitor, site_page: SitePage
 ) -> None:
-    served.show(site_page.open(visitor))
+    """Still for who asked their system for less motion."""
+    served.page.emulate_media(reduced_motion="reduce")
+    page = served.show(site_page.open(visitor))
     assert served.weight < 100_000  # not compressed
     assert served.foreign == EMBEDS.get(site_page.url, [])
     assert served.blocked == []
-
-
-def test_nothing_moves_for_who_asked_for_less_motion(served: Served, visitor: Visitor, site_page: SitePage) -> None:
-    served.page.emulate_media(reduced_motion="reduce")
-    assert served.show(site_page.open(visitor)).evaluate(MOVING) == []
+    assert page.evaluate(MOVING) == []
 
 
 def test_tab_reaches_everything_in_order_and_shows_where_it_is(
