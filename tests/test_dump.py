@@ -116,8 +116,13 @@ def spellings(number: str) -> set[str]:
 
 def dump() -> bytes:
     """Everything in the database: as SQL, and the very bytes of a SQLite file."""
+    return as_sql() + (connection.connection.serialize() if connection.vendor == "sqlite" else b"")
+
+
+def as_sql() -> bytes:
+    """Every row there is."""
     if connection.vendor == "sqlite":
-        return "\n".join(connection.connection.iterdump()).encode() + connection.connection.serialize()
+        return "\n".join(connection.connection.iterdump()).encode()
     settings = connection.settings_dict
     programs = postgres.programs()
     assert programs
