@@ -9,17 +9,28 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
 
-from portal.models import ConsentDecision, Merchant, MerchantKey, MerchantNotice, MiniProgram, ScopeApproval, User
+from portal.models import (
+    AbuseReport,
+    ConsentDecision,
+    InboxNotice,
+    Merchant,
+    MerchantKey,
+    MerchantNotice,
+    MiniProgram,
+    ScopeApproval,
+    User,
+)
 from portal.models import MiniProgramGrant as Grant
 
 ROLES = ("auditor", "support", "manager")
 
 
 def restore_roles() -> None:
-    """Make the groups again as the migration did: a transactional test leaves an empty database behind."""
-    migration = import_module("portal.migrations.0002_roles")
-    state = MigrationExecutor(connection).loader.project_state(("portal", "0002_roles"))
-    migration.make_roles(state.apps, connection.schema_editor())
+    """Make the groups again as the migrations did: a transactional test leaves an empty database behind."""
+    loader = MigrationExecutor(connection).loader
+    for name, make in (("0002_roles", "make_roles"), ("0007_report_roles", "add_reports")):
+        migration = import_module(f"portal.migrations.{name}")
+        getattr(migration, make)(loader.project_state(("portal", name)).apps, connection.schema_editor())
 
 
 def in_role(role: str) -> User:
@@ -53,7 +64,10 @@ def counted(prefix: str, there: int, new: int = 0) -> dict[str, Any]:
 
 def everything() -> list[Any]:
     """All that operators can change, to compare before and after a refusal."""
-    models = (User, Merchant, MerchantKey, MerchantNotice, MiniProgram, ScopeApproval, Grant, ConsentDecision)
+    models = (
+        *(User, Merchant, MerchantKey, MerchantNotice, MiniProgram, ScopeApproval, Grant, ConsentDecision),
+        *(AbuseReport, InboxNotice),
+    )
     rows = [list(model.objects.order_by("pk").values()) for model in models]
     for user in rows[0]:
         user.pop("last_login")

@@ -1,12 +1,15 @@
 """The ledger at the console: found and read, never written."""
 
+import re
 from typing import Any
 
 import pytest
 
 from portal.models import ConsentDecision, MiniProgram, MiniProgramGrant, User
+from portal.terms import Duration
 from tests.conftest import Container
 from tests.operators import Desk, in_role
+from tests.test_terms import allow
 
 LIST = "/admin/portal/consentdecision/"
 
@@ -45,6 +48,14 @@ def test_the_page_shows_the_words_the_user_saw(desk: Desk, given: ConsentDecisio
     page = desk.page(f"{LIST}{given.pk}/change/")
     for text in ("shop needs USER_NICKNAME", "What you like to be called.", given.trace_id, "USER_NICKNAME"):
         assert text in page
+
+
+@pytest.mark.trust(28)
+def test_the_terms_stand_in_the_list_and_on_the_page(desk: Desk, alices: Container, shop: MiniProgram) -> None:
+    allow(alices, ["USER_NICKNAME"], Duration.ONCE)
+    row = ConsentDecision.objects.get()
+    for path in (LIST, f"{LIST}{row.pk}/change/"):
+        assert re.search(r"USER_NICKNAME until [^<]+, this time only", desk.page(path))
 
 
 @pytest.mark.trust(31)

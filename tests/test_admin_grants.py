@@ -8,13 +8,18 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.utils import quote
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from portal.models import ConsentDecision, MerchantNotice, MiniProgram, MiniProgramGrant, User
+from portal.terms import Duration
 from tests.conftest import Container
 from tests.merchants import MerchantServer
 from tests.operators import Desk, everything, in_role, last_log
+from tests.test_terms import allow
 
 LIST = "/admin/portal/miniprogramgrant/"
+ALL = ("live", "paused", "ended", "expired")
+NONE = dict.fromkeys(ALL, False)
 
 
 @pytest.fixture
@@ -63,14 +68,16 @@ def test_half_a_name_finds_no_grant(desk: Desk, grant: MiniProgramGrant, term: s
 
 def test_the_list_is_narrowed_by_state(desk: Desk, grant: MiniProgramGrant, other: MiniProgramGrant) -> None:
     def states() -> dict[str, bool]:
-        return {state: found(desk.page(f"{LIST}?state={state}"), grant) for state in ("live", "ended", "expired")}
+        return {state: found(desk.page(f"{LIST}?state={state}"), grant) for state in ALL}
 
-    assert states() == {"live": True, "ended": False, "expired": False}
+    assert states() == {**NONE, "live": True}
+    grant.pause(by=grant.user)
+    assert states() == {**NONE, "paused": True}
     past = timezone.now() - timedelta(days=1)
     MiniProgramGrant.objects.filter(pk=grant.pk).update(expires_at=past)
-    assert states() == {"live": False, "ended": False, "expired": True}
+    assert states() == {**NONE, "expired": True}
     MiniProgramGrant.objects.filter(pk=grant.pk).update(ended_at=past)
-    assert states() == {"live": False, "ended": True, "expired": False}
+    assert states() == {**NONE, "ended": True}
 
 
 def test_the_list_is_narrowed_by_scope_and_mini_program(
@@ -114,6 +121,21 @@ def test_the_page_tells_all_about_a_grant(
     assert "USED_AUTHCODE" in page
     assert "0 access, 0 refresh" in page
     assert '<input type="submit"' not in page
+
+
+def test_the_page_says_on_what_terms_and_what_ends_next(desk: Desk, alices: Container, shop: MiniProgram) -> None:
+    allow(alices, ["USER_NICKNAME"], Duration.YEAR)
+    allow(alices, ["USER_ADDRESS"], Duration.MONTH)
+    grant = MiniProgramGrant.objects.get()
+    grant.pause(by=grant.user)
+    page = desk.page(url(grant))
+    ends = [date_format(term.until, "DATETIME_FORMAT") for name in grant.names if (term := grant.term_of(name)).until]
+    assert len(set(ends)) == 2
+    for text in (*(f"until {end}" for end in ends), "Paused"):
+        assert text in page, text
+    assert grant.next_end_at
+    assert page.count(date_format(grant.next_end_at, "DATETIME_FORMAT")) >= 2
+    assert date_format(grant.next_end_at, "DATETIME_FORMAT") in desk.page(LIST)
 
 
 @pytest.mark.trust(10)

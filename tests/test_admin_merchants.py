@@ -57,6 +57,17 @@ def test_client_id_and_sector_stay(manager: Desk, shop: MiniProgram, cafe: MiniP
     assert last_log() == ("the-manager", str(merchant.pk), "Changed Notify URL. Why: as agreed")
 
 
+@pytest.mark.trust(30)
+def test_the_badge_is_given_with_a_reason(manager: Desk, shop: MiniProgram) -> None:
+    path = f"{LIST}{shop.merchant_id}/change/"
+    assert manager.post(path, form_of(shop.merchant, verified="on", reason=" ")).status_code == 200
+    assert not Merchant.objects.get(pk=shop.merchant_id).verified
+    assert manager.post(path, form_of(shop.merchant, verified="on", reason="saw the papers")).status_code == 302
+    assert Merchant.objects.get(pk=shop.merchant_id).verified
+    assert last_log() == ("the-manager", str(shop.merchant_id), "Changed Verified. Why: saw the papers")
+    assert "shop-client" in manager.page(f"{LIST}?verified__exact=1")
+
+
 @pytest.mark.trust(32)
 def test_the_salt_of_a_sector_is_not_shown(olga: User, shop: MiniProgram) -> None:
     sector = shop.merchant.sector

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Permission
 
+from portal.admin.scope_approvals import languages
 from portal.models import MiniProgram, ScopeApproval, User
 from tests.conftest import Container, make_program
 from tests.merchants import MerchantServer
@@ -132,6 +133,89 @@ def test_a_new_scope_waits_until_it_is_decided(manager: Desk, cafe: MiniProgram)
     unknown = {"scope": "EVERYTHING", "purpose": "", "state": "APPROVED"}
     assert manager.post(f"{LIST}{cafe.pk}/change/", form_of(cafe, unknown)).status_code == 200
     assert cafe.scope_approvals.count() == 4
+
+
+def purposes_of(row: ScopeApproval, number: int, **texts: str) -> dict[str, str]:
+    """What the browser posts for the purpose of one scope in the languages."""
+    posted = {code: texts.get(code, row.purposes.get(code, "")) for code, _name in languages()}
+    return {f"scope_approvals-{number}-purposes_{code}": text for code, text in posted.items()}
+
+
+def test_a_purpose_is_written_in_each_language(manager: Desk, cafe: MiniProgram, settings: Any) -> None:
+    row, path = cafe.scope_approvals.all()[2], f"{LIST}{cafe.pk}/change/"
+    page = manager.page(path)
+    for code, name in settings.LANGUAGES[1:]:
+        assert f'name="scope_approvals-2-purposes_{code}"' in page
+        assert f">{name}</label>" in page
+    assert "0 of 6 languages" in page
+    posted = form_of(cafe) | purposes_of(row, 2, id=" Untuk menyapa Anda ", ar="لنحيّيك")
+    assert manager.post(path, posted).status_code == 302
+    row.refresh_from_db()
+    # Nobody agreed to it in these languages before: no new version.
+    assert (row.purposes, row.purpose_version) == ({"id": "Untuk menyapa Anda", "ar": "لنحيّيك"}, 1)
+    assert "2 of 6 languages" in manager.page(path)
+    assert last_log()[2].endswith("Why: as agreed")
+
+
+@pytest.mark.trust(28)
+@pytest.mark.trust(30)
+def test_another_purpose_is_a_new_version_and_the_old_one_is_shown(manager: Desk, cafe: MiniProgram) -> None:
+    row, path = cafe.scope_approvals.all()[2], f"{LIST}{cafe.pk}/change/"
+    row.reword(row.purpose, {"id": "Untuk menyapa Anda"}, by=None)
+    posted = form_of(cafe) | purposes_of(row, 2, id="Untuk menjualnya")
+    assert manager.post(path, posted | {"scope_approvals-2-purpose": "to sell it"}).status_code == 302
+    row.refresh_from_db()
+    assert (row.purpose, row.purposes, row.purpose_version) == ("to sell it", {"id": "Untuk menjualnya"}, 2)
+    old = row.earlier_purposes.get()
+    assert (old.purpose, old.purposes, old.version) == ("cafe needs USER_NICKNAME", {"id": "Untuk menyapa Anda"}, 1)
+    assert old.replaced_by
+    assert old.replaced_by.username == "the-manager"
+    shown = manager.page(path)
+    assert "changed by the-manager: cafe needs USER_NICKNAME · Untuk menyapa Anda" in shown
+    assert manager.post(path, form_of(cafe)).status_code == 302  # without the languages, nothing of them changes
+    row.refresh_from_db()
+    assert (row.purposes, row.purpose_version) == ({"id": "Untuk menjualnya"}, 2)
+
+
+def test_a_purpose_that_is_too_long_is_refused(manager: Desk, cafe: MiniProgram) -> None:
+    row = cafe.scope_approvals.all()[2]
+    posted = form_of(cafe) | purposes_of(row, 2, th="x" * 201)
+    response = manager.post(f"{LIST}{cafe.pk}/change/", posted)
+    assert "at most 200 characters" in response.content.decode()
+    row.refresh_from_db()
+    assert row.purposes == {}
+
+
+def test_the_longest_time_is_set_and_taken_away(manager: Desk, cafe: MiniProgram) -> None:
+    path = f"{LIST}{cafe.pk}/change/"
+    for sent, kept in (("30", 30), ("", None)):
+        assert manager.post(path, form_of(cafe) | {"scope_approvals-2-max_days": sent}).status_code == 302
+        assert cafe.scope_approvals.all()[2].max_days == kept
+    response = manager.post(path, form_of(cafe) | {"scope_approvals-2-max_days": "0"})
+    assert "greater than or equal to 1" in response.content.decode()
+
+
+def test_who_only_looks_reads_the_purposes(cafe: MiniProgram) -> None:
+    row = cafe.scope_approvals.all()[2]
+    row.reword("to greet you", {"id": "Untuk menyapa Anda"}, by=None)
+    page = Desk(in_role("auditor")).page(f"{LIST}{cafe.pk}/change/")
+    assert "Bahasa Indonesia: Untuk menyapa Anda" in page
+    assert "changed by a command: cafe needs USER_NICKNAME" in page
+    assert "<textarea" not in page
+
+
+def test_whoever_approves_reads_every_language(manager: Desk, cafe: MiniProgram) -> None:
+    cafe.scope_approvals.create(scope="USER_AVATAR", purpose="to show it", purposes={"id": "Untuk menjualnya"})
+    assert "USER_AVATAR: to show it · Untuk menjualnya" in manager.page(f"{LIST}{cafe.pk}/act/approve/")
+
+
+def test_a_page_of_many_scopes_takes_few_statements(
+    manager: Desk, shop: MiniProgram, django_assert_max_num_queries: Any
+) -> None:
+    for row in shop.scope_approvals.all():
+        row.reword("to sell it", {}, by=User.objects.get(username="the-manager"))
+    with django_assert_max_num_queries(12):
+        manager.page(f"{LIST}{shop.pk}/change/")
 
 
 @pytest.mark.trust(33)

@@ -8,7 +8,7 @@ from django.contrib.auth.models import Group
 from django.test import Client
 
 from authapi.models import AuthCode, ErrorAudit
-from portal.models import ConsentDecision, MerchantNotice, MiniProgram, MiniProgramGrant, User
+from portal.models import AbuseReport, ConsentDecision, MerchantNotice, MiniProgram, MiniProgramGrant, User
 from tests.conftest import Container
 from tests.merchants import MerchantServer, public_pem
 from tests.operators import ROLES, Desk, everything, in_role
@@ -21,6 +21,7 @@ LISTS = (
     "portal/consentdecision",
     "authapi/erroraudit",
     "portal/merchantnotice",
+    "portal/abusereport",
     "portal/miniprogram",
     "portal/merchant",
     "portal/sector",
@@ -41,8 +42,11 @@ def scene(
     shop_server.exchange("no such code")
     waiting = cafe.scope_approvals.create(scope="USER_AVATAR", purpose="to show your picture")
     notice = MerchantNotice.objects.create(merchant=shop.merchant, body={}, state="PARKED")
+    report = AbuseReport.objects.create(
+        user=User.objects.get(username="bob"), mini_program=cafe, kind="spam", words="every day"
+    )
     grants = MiniProgramGrant.objects.order_by("since")
-    return {"shop": shop, "cafe": cafe, "waiting": waiting, "notice": notice, "grants": list(grants)}
+    return {"shop": shop, "cafe": cafe, "waiting": waiting, "notice": notice, "report": report, "grants": list(grants)}
 
 
 def acts_of_manager(scene: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
@@ -83,6 +87,7 @@ def acts_of_nobody(scene: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         "authapi/authcode": AuthCode.objects.latest("id"),
         "portal/miniprogramgrant": scene["grants"][0],
         "portal/merchantnotice": scene["notice"],
+        "portal/abusereport": scene["report"],
     }
     acts = [(f"/admin/{path}/add/", {"reason": "x"}) for path in written]
     acts += [(f"/admin/{path}/{quote(row.pk)}/change/", {"reason": "x"}) for path, row in written.items()]
@@ -114,7 +119,7 @@ def test_each_role_has_what_the_one_before_it_has(db: None) -> None:
     held = [set(Group.objects.get(name=role).permissions.values_list("codename", flat=True)) for role in ROLES]
     assert held[0] < held[1] < held[2]
     assert all(name.startswith("view_") for name in held[0])
-    assert held[1] - held[0] == {"revoke_grant"}
+    assert held[1] - held[0] == {"revoke_grant", "close_report"}
     assert not {name for name in held[2] if name.startswith("delete_")}
 
 
@@ -130,15 +135,18 @@ def test_every_role_reads_every_list_and_page(role: str, scene: dict[str, Any]) 
     desk.page(f"/admin/portal/miniprogram/{scene['shop'].pk}/change/")
     desk.page(f"/admin/portal/merchant/{scene['shop'].merchant_id}/change/")
     desk.page(f"/admin/portal/merchantnotice/{scene['notice'].pk}/change/")
+    desk.page(f"/admin/portal/abusereport/{scene['report'].pk}/change/")
     for path in ("authapi/authcode", "oauth2_provider/accesstoken", "oauth2_provider/refreshtoken"):
         assert "/change/" in desk.page(f"/admin/{path}/")
 
 
-def test_an_auditor_cannot_revoke(scene: dict[str, Any]) -> None:
+def test_an_auditor_can_neither_revoke_nor_close(scene: dict[str, Any]) -> None:
     grant = scene["grants"][0]
     one = {"action": "revoke", "_selected_action": [grant.pk], "reason": "because"}
     path = f"/admin/portal/miniprogramgrant/{quote(grant.pk)}/act/revoke/"
     refused("auditor", [(path, {"reason": "because"}), (path, {}), ("/admin/portal/miniprogramgrant/", one)])
+    close = f"/admin/portal/abusereport/{scene['report'].pk}/act/close/"
+    refused("auditor", [(close, {"reason": "because"}), (close, {})])
     assert Desk(User.objects.get(username="the-auditor")).get(path).status_code == 403
 
 
@@ -163,7 +171,7 @@ def test_nobody_writes_history_or_hands_out_roles(role: str, scene: dict[str, An
 
 def test_even_a_superuser_cannot_rewrite_history(olga: User, scene: dict[str, Any]) -> None:
     desk, before = Desk(olga), everything()
-    for path, data in acts_of_nobody(scene)[:15]:
+    for path, data in acts_of_nobody(scene)[:18]:
         assert desk.post(path, data).status_code == 403, path
     assert everything() == before
 

@@ -7,6 +7,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from portal.admin import terms
 from portal.admin.filters import AppIdFilter, RecentFilter
 from portal.admin.pages import ReadOnlyAdmin, concerning
 from portal.models import ConsentDecision
@@ -16,7 +17,7 @@ from portal.models import ConsentDecision
 class ConsentDecisionAdmin(ReadOnlyAdmin):
     """Who gave, refused or took what, when, and on which words."""
 
-    list_display = ("at", "act", "user", "mini_program", "actor", "after", "reason")
+    list_display = ("at", "act", "user", "mini_program", "actor", "after", "on_terms", "reason")
     list_filter = ("act", RecentFilter, AppIdFilter)
     list_select_related = ("user", "mini_program", "actor")
     link_lookups = ("user__id__exact", "grant__id__exact")
@@ -31,12 +32,13 @@ class ConsentDecisionAdmin(ReadOnlyAdmin):
         "actor",
         "scopes_before",
         "scopes_after",
+        "on_terms",
         "reason",
         "trace_id",
         "shown",
         "text_shown",
     )
-    readonly_fields = ("text_shown",)
+    readonly_fields = ("on_terms", "text_shown")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -49,6 +51,10 @@ class ConsentDecisionAdmin(ReadOnlyAdmin):
     @admin.display(description=_("scopes after"))
     def after(self, row: ConsentDecision) -> str:
         return ", ".join(row.scopes_after)
+
+    @admin.display(description=_("on what terms"))
+    def on_terms(self, row: ConsentDecision) -> str:
+        return terms.told(row.terms)
 
     @admin.display(description=_("what the sheet said"))
     def text_shown(self, row: ConsentDecision) -> Any:

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 from oauth2_provider.models import AccessToken, RefreshToken
 
 from portal import scopes
+from portal.admin import terms
 from portal.admin.filters import AppIdFilter
 from portal.admin.pages import ReadOnlyAdmin, ReasonForm, concerning, posted
 from portal.models import MiniProgramGrant
@@ -43,23 +44,24 @@ class RevokeForm(ReasonForm):
 
 
 class StateFilter(admin.SimpleListFilter):
-    """Live, ended by someone, or past its time."""
+    """Live, paused, ended by someone, or past its time."""
 
     title = gettext_lazy("state")
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        return (("live", _("Live")), ("ended", _("Ended")), ("expired", _("Expired")))
+        return (("live", _("Live")), ("paused", _("Paused")), ("ended", _("Ended")), ("expired", _("Expired")))
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        now = timezone.now()
         match self.value():
             case "live":
-                return queryset.filter(Q(expires_at=None) | Q(expires_at__gt=now), ended_at=None)
+                return queryset.usable()  # type: ignore[attr-defined, no-any-return]  # grants' own
+            case "paused":
+                return queryset.live().exclude(paused_at=None)  # type: ignore[attr-defined, no-any-return]
             case "ended":
                 return queryset.exclude(ended_at=None)
             case "expired":
-                return queryset.filter(ended_at=None, expires_at__lte=now)
+                return queryset.filter(ended_at=None, expires_at__lte=timezone.now())
         return queryset
 
 
@@ -81,15 +83,18 @@ class ScopeFilter(admin.SimpleListFilter):
 class MiniProgramGrantAdmin(ReadOnlyAdmin):
     """What mini-programs may do for people, now and before."""
 
-    list_display = ("__str__", "user", "mini_program", "what", "state", "since", "expires_at", "last_used_at")
+    list_display = ("__str__", "user", "mini_program", "what", "state", "since", "next_end", "last_used_at")
     list_filter = (StateFilter, ScopeFilter, AppIdFilter)
     list_select_related = ("user", "mini_program")
     link_lookups = ("user__id__exact",)
     search_fields = ("id",)
     search_help_text = gettext_lazy("Grant id, appId, or the user's login, phone or e-mail; in full.")
     actions = ("revoke",)
-    fields = ("id", "user", "mini_program", "state", "since", "expires_at", "last_used_at", "ended_at", "alive")
-    readonly_fields = ("id", "state", "alive")
+    fields = (
+        *("id", "user", "mini_program", "state", "since", "next_end", "expires_at", "last_used_at", "reminded"),
+        *("paused_at", "ended_at", "alive"),
+    )
+    readonly_fields = ("id", "state", "next_end", "reminded", "alive")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("user", "mini_program__merchant")
@@ -108,7 +113,18 @@ class MiniProgramGrantAdmin(ReadOnlyAdmin):
     def state(self, grant: MiniProgramGrant) -> str:
         if grant.ended_at:
             return _("Ended")
-        return _("Live") if grant.is_live else _("Expired")
+        if not grant.is_live:
+            return _("Expired")
+        return _("Paused") if grant.paused_at else _("Live")
+
+    @admin.display(description=gettext_lazy("next end"), ordering="next_end_at")
+    def next_end(self, grant: MiniProgramGrant) -> Any:
+        """When the next of its scopes, or all of it, runs out."""
+        return None if grant.ended_at else grant.next_end_at
+
+    @admin.display(description=gettext_lazy("reminded that it is unused"))
+    def reminded(self, grant: MiniProgramGrant) -> Any:
+        return grant.reminded_at
 
     @admin.display(description=gettext_lazy("tokens alive"))
     def alive(self, grant: MiniProgramGrant) -> str:
@@ -160,10 +176,15 @@ def _revoked(grant: MiniProgramGrant, operator: Any, reason: str, names: Sequenc
 
 
 def _lines(grant: MiniProgramGrant) -> list[dict[str, Any]]:
-    """What this grant opens: each scope, its label, since when."""
+    """What this grant opens: each scope, its label, since when, on what terms."""
     known = scopes.catalogue()
     return [
-        {"name": name, "label": known[name].label if name in known else "", "since": grant.since_of(name)}
+        {
+            "name": name,
+            "label": known[name].label if name in known else "",
+            "since": grant.since_of(name),
+            "terms": terms.words(grant.term_of(name)),
+        }
         for name in grant.names
     ]
 

@@ -54,15 +54,15 @@ class MerchantKeyInline(admin.StackedInline):  # type: ignore[type-arg]  # not s
 class MerchantAdmin(EditAdmin):
     """Who signs calls to us."""
 
-    list_display = ("client_id", "name", "status", "sector", "notify_url", "created")
+    list_display = ("client_id", "name", "verified", "status", "sector", "notify_url", "created")
     list_display_links = ("client_id", "name")
-    list_filter = ("status",)
+    list_filter = ("status", "verified")
     list_select_related = ("sector",)
     search_fields = ("client_id", "name")
     ordering = ("client_id",)
     inlines = (MerchantKeyInline,)
     raw_id_fields = ("sector",)
-    fields = ("client_id", "name", "status", "notify_url", "sector", "reason")
+    fields = ("client_id", "name", "verified", "status", "notify_url", "sector", "reason")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """A new Client-Id would break the merchant's calls, a new sector every userId it knows."""

@@ -9,8 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from portal import scopes
 from portal.admin.pages import ActForm, EditAdmin
+from portal.admin.scope_approvals import ScopeApprovalInline, may_approve
 from portal.models import MiniProgram, ScopeApproval, User
 from portal.models.mini_programs import all_features
 
@@ -30,34 +30,6 @@ class MiniProgramForm(ActForm):
             names = dict.fromkeys([*all_features(), *(self.instance.features or [])])
             self.fields["features"].initial = all_features()
             self.fields["features"].choices = [(name, name) for name in names]  # type: ignore[attr-defined]
-
-
-class ScopeApprovalForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
-    """A scope is chosen once; then only its purpose, its weight and its state change."""
-
-    scope = forms.ChoiceField(label=gettext_lazy("scope"))
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if "scope" in self.fields:
-            names = dict.fromkeys([*scopes.catalogue(), *filter(None, [self.instance.scope])])
-            self.fields["scope"].choices = [(name, name) for name in names]  # type: ignore[attr-defined]
-            self.fields["scope"].disabled = bool(self.instance.pk)
-
-
-class ScopeApprovalInline(admin.TabularInline):  # type: ignore[type-arg]  # not subscriptable at run time
-    """What it may ask for, and why; the state is for those who may approve."""
-
-    model = ScopeApproval
-    form = ScopeApprovalForm
-    extra = 0
-    can_delete = False
-    verbose_name_plural = gettext_lazy("scopes it may ask for")
-    fields = ("scope", "purpose", "required", "state", "decided_by", "decided_at")
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        decided = ("decided_by", "decided_at")
-        return decided if may_approve(request) else ("state", *decided)
 
 
 class MiniProgramAdmin(EditAdmin):
@@ -113,7 +85,7 @@ class MiniProgramAdmin(EditAdmin):
                 continue
             if not may_approve(request):
                 row.state = State.REQUESTED
-            row.save()
+            row_form.keep(by=operator(request))
             if "state" in row_form.changed_data:
                 row.decide(row.state, by=request.user)
                 words = f"{row.get_state_display()}: {row.scope}. {_('Why')}: {form.cleaned_data['reason']}"
@@ -131,7 +103,11 @@ class MiniProgramAdmin(EditAdmin):
     def described(self, action: str, row: MiniProgram) -> list[str]:
         """Scopes and purposes, for whoever decides on them."""
         waiting = [approval for approval in row.scope_approvals.all() if approval.state == State.REQUESTED]
-        return [f"{approval.scope}: {approval.purpose}" for approval in waiting if action in ("approve", "refuse")]
+        if action not in ("approve", "refuse"):
+            return []
+        return [
+            f"{approval.scope}: {' · '.join([approval.purpose, *approval.purposes.values()])}" for approval in waiting
+        ]
 
     @admin.action(permissions=["approve"], description=gettext_lazy("Approve waiting scopes"))
     def approve(self, request: HttpRequest, rows: QuerySet[MiniProgram]) -> HttpResponse | None:
@@ -181,11 +157,6 @@ class MiniProgramAdmin(EditAdmin):
             return str(status.label) if changed else ""
 
         return self.act(request, rows, action, do, warning=warning)
-
-
-def may_approve(request: HttpRequest) -> bool:
-    """Whether this operator says which scopes a mini-program may ask for."""
-    return bool(request.user.has_perm("portal.approve_scopes"))
 
 
 def operator(request: HttpRequest) -> User:

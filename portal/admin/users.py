@@ -148,6 +148,7 @@ class UserAdmin(EditAdmin):
         links = (
             ("portal_miniprogramgrant", "user__id__exact", _("Grants")),
             ("portal_consentdecision", "user__id__exact", _("Decisions")),
+            ("portal_abusereport", "user__id__exact", _("Reports")),
             ("authapi_erroraudit", "user__id__exact", _("Errors")),
         )
         return format_html_join(

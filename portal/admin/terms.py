@@ -1,0 +1,24 @@
+"""On what terms scopes are granted, in words for operators."""
+
+from django.utils import formats, timezone
+from django.utils.translation import gettext as _
+
+from portal.terms import Stored, Term
+
+
+def words(term: Term) -> str:
+    """ "until 5 Dec. 2026, 10:00, purpose 2"; "" for the plain terms."""
+    parts = []
+    if term.until:
+        parts.append(_("until %s") % formats.date_format(timezone.localtime(term.until), "DATETIME_FORMAT"))
+    if term.once:
+        parts.append(_("this time only"))
+    if term.purpose > 1:
+        parts.append(_("purpose %d") % term.purpose)
+    return ", ".join(parts)
+
+
+def told(stored: Stored | None) -> str:
+    """The terms of every scope that has any."""
+    said = {scope: words(Term.read(stored, scope)) for scope in stored} if stored else {}
+    return "; ".join(f"{scope} {text}" for scope, text in said.items() if text)
