@@ -7,13 +7,13 @@ from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import formats, timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from portal import scopes
+from portal.admin import terms
 from portal.models import ScopeApproval, User
 
 LONGEST = 200  # ScopeApproval.purpose
@@ -96,7 +96,7 @@ class ScopeApprovalInline(admin.TabularInline):  # type: ignore[type-arg]  # not
     verbose_name_plural = gettext_lazy("scopes it may ask for")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows = super().get_queryset(request).select_related("decided_by")
+        rows = super().get_queryset(request).select_related("mini_program", "decided_by")
         return rows.prefetch_related("earlier_purposes__replaced_by")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
@@ -121,10 +121,7 @@ class ScopeApprovalInline(admin.TabularInline):  # type: ignore[type-arg]  # not
             [
                 (
                     _("Until %(when)s, changed by %(who)s:")
-                    % {
-                        "when": formats.date_format(timezone.localtime(old.replaced_at), "SHORT_DATETIME_FORMAT"),
-                        "who": old.replaced_by or _("a command"),
-                    },
+                    % {"when": terms.when(old.replaced_at), "who": old.replaced_by or _("a command")},
                     " · ".join(filter(None, [old.purpose, *old.purposes.values()])),
                 )
                 for old in row.earlier_purposes.all()
