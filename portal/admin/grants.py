@@ -120,7 +120,7 @@ class MiniProgramGrantAdmin(ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("next end"), ordering="next_end_at")
     def next_end(self, grant: MiniProgramGrant) -> str:
         """When the next of its scopes, or all of it, runs out."""
-        return "" if grant.ended_at else terms.when(grant.next_end_at)
+        return terms.when(None if grant.ended_at else grant.next_end_at)
 
     @admin.display(description=gettext_lazy("reminded that it is unused"))
     def reminded(self, grant: MiniProgramGrant) -> str:

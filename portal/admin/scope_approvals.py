@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -115,18 +115,16 @@ class ScopeApprovalInline(admin.TabularInline):  # type: ignore[type-arg]  # not
     @admin.display(description=gettext_lazy("earlier purposes"))
     def earlier(self, row: ScopeApproval) -> SafeString:
         """What people agreed to before it was changed, and who changed it."""
-        if not row.pk:
-            return SafeString()
-        return _listed(
-            [
-                (
-                    _("Until %(when)s, changed by %(who)s:")
-                    % {"when": terms.when(old.replaced_at), "who": old.replaced_by or _("a command")},
-                    " · ".join(filter(None, [old.purpose, *old.purposes.values()])),
-                )
-                for old in row.earlier_purposes.all()
-            ]
-        )
+        lines = [
+            (
+                _("Until %(when)s, changed by %(who)s:")
+                % {"when": terms.when(old.replaced_at), "who": old.replaced_by or _("a command")},
+                " · ".join(filter(None, [old.purpose, *old.purposes.values()])),
+            )
+            for old in (row.earlier_purposes.all() if row.pk else ())
+        ]
+        words = format_html("<details><summary>{}</summary>{}</details>", len(lines), _listed(lines))
+        return words if lines else SafeString()
 
 
 def _listed(lines: list[tuple[str, str]]) -> SafeString:

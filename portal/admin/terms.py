@@ -9,8 +9,8 @@ from portal.terms import Stored, Term
 
 
 def when(moment: datetime | None) -> str:
-    """As the console shows times; "" for none."""
-    return formats.date_format(timezone.localtime(moment), "DATETIME_FORMAT") if moment else ""
+    """As the console shows times, and no time."""
+    return formats.date_format(timezone.localtime(moment), "DATETIME_FORMAT") if moment else "–"
 
 
 def words(term: Term) -> str:
@@ -26,6 +26,8 @@ def words(term: Term) -> str:
 
 
 def told(stored: Stored | None) -> str:
-    """The terms of every scope that has any."""
-    said = {scope: words(Term.read(stored, scope)) for scope in stored} if stored else {}
-    return "; ".join(f"{scope} {text}" for scope, text in said.items() if text)
+    """The terms of every scope that has any, those that are alike together."""
+    alike: dict[str, list[str]] = {}
+    for scope in stored or {}:
+        alike.setdefault(words(Term.read(stored or {}, scope)), []).append(scope)
+    return "; ".join(f"{', '.join(scopes)} {text}" for text, scopes in alike.items() if text)
