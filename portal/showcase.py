@@ -144,6 +144,12 @@ def _resume(user: User, program: MiniProgram) -> None:
     _grant(program).resume(by=user)
 
 
+def _ask_deletion(user: User, program: MiniProgram) -> None:
+    """The merchant heard of it then."""
+    program.grants.get(user=user).ask_deletion()
+    program.merchant.notices.update(state="SENT", attempts=1)
+
+
 def _retime(user: User, program: MiniProgram, duration: Duration) -> None:
     _grant(program).retime(duration, by=user)
 
@@ -215,10 +221,11 @@ STORY: tuple[tuple[float, Callable[..., None], str, str, *tuple[Any, ...]], ...]
     (47.2, _answer, "alice", "cafe", ("USER_NICKNAME",), Duration.MONTH),
     (33.4, _use, "alice", "cafe", {"auth_base": 6, "USER_NICKNAME": 6}),
     (17.2, _tend, "alice", "cafe"),
-    # Sine Pasay: she ended it herself.
+    # Sine Pasay: she ended it herself, and wants nothing of hers to stay there.
     (160.5, _answer, "alice", "cinema", ("USER_NAME", BIRTHDAY)),
     (88.3, _use, "alice", "cinema", {"auth_base": 11, "USER_NAME": 11, BIRTHDAY: 2}),
     (20.4, _take, "alice", "cinema"),
+    (20.3, _ask_deletion, "alice", "cinema"),
     # Gone Games: she reported it, and operators ended it for everybody.
     (130.9, _answer, "alice", "gone", ("USER_NICKNAME", "USER_CONTACTINFO")),
     (70.5, _use, "alice", "gone", {"auth_base": 44, "USER_NICKNAME": 40, "USER_CONTACTINFO": 40}),

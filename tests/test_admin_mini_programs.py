@@ -214,7 +214,7 @@ def test_a_page_of_many_scopes_takes_few_statements(
 ) -> None:
     for row in shop.scope_approvals.all():
         row.reword("to sell it", {}, by=User.objects.get(username="the-manager"))
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(14):
         manager.page(f"{LIST}{shop.pk}/change/")
 
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from authapi import platform
 from portal.management.commands import seed_demo
-from portal.models import AbuseReport, ConsentDecision, LoginId, MiniProgram, ScopeApproval, User
+from portal.models import AbuseReport, ConsentDecision, LoginId, MerchantNotice, MiniProgram, ScopeApproval, User
 from tests import merchants
 from tests.conftest import EVERY_SCOPE, Container
 from tests.merchants import MerchantServer
@@ -229,6 +229,8 @@ def test_the_showcase_gives_alice_one_grant_of_each_kind() -> None:
     purpose = alice.inbox.get(kind="purpose")
     assert purpose.facts == {"scope": "USER_BIRTHDAY", "version": 2, "was": 1}
     assert (now - purpose.created).days == 2
+    assert grants["cinema"].deletion_asked_at
+    assert not MerchantNotice.objects.exclude(state="SENT").exists()
     assert MiniProgram.objects.get(client_id="gone").status == "SUSPENDED"
     assert AbuseReport.objects.filter(state="OPEN").count() == 2
 

@@ -17,7 +17,7 @@ from portal.models import ConsentDecision
 class ConsentDecisionAdmin(ReadOnlyAdmin):
     """Who gave, refused or took what, when, and on which words."""
 
-    list_display = ("at", "act", "user", "mini_program", "actor", "after", "on_terms", "reason")
+    list_display = ("at", "act", "user", "mini_program", "actor", "after", "reason", "on_terms")
     list_filter = ("act", RecentFilter, AppIdFilter)
     list_select_related = ("user", "mini_program", "actor")
     link_lookups = ("user__id__exact", "grant__id__exact")

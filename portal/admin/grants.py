@@ -118,13 +118,13 @@ class MiniProgramGrantAdmin(ReadOnlyAdmin):
         return _("Paused") if grant.paused_at else _("Live")
 
     @admin.display(description=gettext_lazy("next end"), ordering="next_end_at")
-    def next_end(self, grant: MiniProgramGrant) -> Any:
+    def next_end(self, grant: MiniProgramGrant) -> str:
         """When the next of its scopes, or all of it, runs out."""
-        return None if grant.ended_at else grant.next_end_at
+        return terms.when(None if grant.ended_at else grant.next_end_at)
 
     @admin.display(description=gettext_lazy("reminded that it is unused"))
-    def reminded(self, grant: MiniProgramGrant) -> Any:
-        return grant.reminded_at
+    def reminded(self, grant: MiniProgramGrant) -> str:
+        return terms.when(grant.reminded_at)
 
     @admin.display(description=gettext_lazy("tokens alive"))
     def alive(self, grant: MiniProgramGrant) -> str:

@@ -42,7 +42,7 @@ class AbuseReportAdmin(ReadOnlyAdmin):
     def described(self, action: str, row: AbuseReport) -> list[str]:
         return [f"{row.mini_program}: {row.get_kind_display()}"]
 
-    @admin.action(permissions=["close"], description=gettext_lazy("Close"))
+    @admin.action(permissions=["close"], description=gettext_lazy("Close report"))
     def close(self, request: HttpRequest, rows: QuerySet[AbuseReport]) -> HttpResponse | None:
         """Looked at; whoever reported it is told so, and not the reason."""
 

@@ -7,13 +7,13 @@ from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import formats, timezone
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from portal import scopes
+from portal.admin import terms
 from portal.models import ScopeApproval, User
 
 LONGEST = 200  # ScopeApproval.purpose
@@ -96,7 +96,7 @@ class ScopeApprovalInline(admin.TabularInline):  # type: ignore[type-arg]  # not
     verbose_name_plural = gettext_lazy("scopes it may ask for")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows = super().get_queryset(request).select_related("decided_by")
+        rows = super().get_queryset(request).select_related("mini_program", "decided_by")
         return rows.prefetch_related("earlier_purposes__replaced_by")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
@@ -115,21 +115,16 @@ class ScopeApprovalInline(admin.TabularInline):  # type: ignore[type-arg]  # not
     @admin.display(description=gettext_lazy("earlier purposes"))
     def earlier(self, row: ScopeApproval) -> SafeString:
         """What people agreed to before it was changed, and who changed it."""
-        if not row.pk:
-            return SafeString()
-        return _listed(
-            [
-                (
-                    _("Until %(when)s, changed by %(who)s:")
-                    % {
-                        "when": formats.date_format(timezone.localtime(old.replaced_at), "SHORT_DATETIME_FORMAT"),
-                        "who": old.replaced_by or _("a command"),
-                    },
-                    " · ".join(filter(None, [old.purpose, *old.purposes.values()])),
-                )
-                for old in row.earlier_purposes.all()
-            ]
-        )
+        lines = [
+            (
+                _("Until %(when)s, changed by %(who)s:")
+                % {"when": terms.when(old.replaced_at), "who": old.replaced_by or _("a command")},
+                " · ".join(filter(None, [old.purpose, *old.purposes.values()])),
+            )
+            for old in (row.earlier_purposes.all() if row.pk else ())
+        ]
+        words = format_html("<details><summary>{}</summary>{}</details>", len(lines), _listed(lines))
+        return words if lines else SafeString()
 
 
 def _listed(lines: list[tuple[str, str]]) -> SafeString:

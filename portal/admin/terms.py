@@ -1,16 +1,23 @@
 """On what terms scopes are granted, in words for operators."""
 
+from datetime import datetime
+
 from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 
 from portal.terms import Stored, Term
 
 
+def when(moment: datetime | None) -> str:
+    """As the console shows times, and no time."""
+    return formats.date_format(timezone.localtime(moment), "DATETIME_FORMAT") if moment else "–"
+
+
 def words(term: Term) -> str:
     """ "until 5 Dec. 2026, 10:00, purpose 2"; "" for the plain terms."""
     parts = []
     if term.until:
-        parts.append(_("until %s") % formats.date_format(timezone.localtime(term.until), "DATETIME_FORMAT"))
+        parts.append(_("until %s") % when(term.until))
     if term.once:
         parts.append(_("this time only"))
     if term.purpose > 1:
@@ -19,6 +26,8 @@ def words(term: Term) -> str:
 
 
 def told(stored: Stored | None) -> str:
-    """The terms of every scope that has any."""
-    said = {scope: words(Term.read(stored, scope)) for scope in stored} if stored else {}
-    return "; ".join(f"{scope} {text}" for scope, text in said.items() if text)
+    """The terms of every scope that has any, those that are alike together."""
+    alike: dict[str, list[str]] = {}
+    for scope in stored or {}:
+        alike.setdefault(words(Term.read(stored or {}, scope)), []).append(scope)
+    return "; ".join(f"{', '.join(scopes)} {text}" for text, scopes in alike.items() if text)
