@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from authapi import families, statements
 from portal.models import Merchant
-from portal.models.grants import LAST_USED_PRECISION
+from portal.models.granted_scopes import LAST_USED_PRECISION
 
 
 @dataclass(frozen=True, slots=True)

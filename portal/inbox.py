@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
@@ -49,6 +49,12 @@ def of(user_pk: int) -> "QuerySet[InboxNotice]":
     live = MiniProgramGrant.objects.filter(**pair).values("pk")[:1]
     rows = InboxNotice.objects.filter(user=user_pk).select_related("mini_program", "decision__shown")
     return rows.annotate(live_grant=Subquery(live))
+
+
+def unread_of(user: OuterRef) -> Subquery:
+    """How many notices wait for this user, as a part of another statement; NULL for none."""
+    rows = InboxNotice.objects.filter(user=user).unread().order_by().values("user")
+    return Subquery(rows.annotate(n=Count("pk")).values("n"))
 
 
 def entries(notices: Sequence[InboxNotice]) -> list[Entry]:

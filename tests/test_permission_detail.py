@@ -175,7 +175,7 @@ def test_the_page_costs_eight_statements_at_most(
     with django_assert_max_num_queries(8):
         browser.get(f"/permissions/{some.pk}/")
     every = MiniProgramGrant.give(alice, shop, EVERY_SCOPE)
-    with django_assert_max_num_queries(9):  # login ids, contacts and addresses are tables of their own
+    with django_assert_max_num_queries(8):  # login ids, contacts and addresses are tables of their own
         page = browser.get(f"/permissions/{every.pk}/")
     assert len(page.content) < 80_000
 

@@ -1,7 +1,7 @@
 """What is granted, and on what terms: the part of a grant that says what it opens now."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import models
 from django.utils import timezone
@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from portal import scopes as catalogue
 from portal.terms import Term, open_scopes
 
+LAST_USED_PRECISION = timedelta(minutes=5)
 TERMS = ("terms", "expires_at", "next_end_at")  # the columns that set_terms changes
 
 
@@ -23,6 +24,7 @@ class GrantedScopes(models.Model):
     expires_at = models.DateTimeField(_("until"), null=True, blank=True)
     # When the next of its scopes, or all of it, runs out: what `tend_grants` looks for.
     next_end_at = models.DateTimeField(null=True, editable=False)
+    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True)
     # While it is set tokens answer as withdrawn, and nothing is deleted.
     paused_at = models.DateTimeField(_("paused"), null=True, blank=True)
     ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
@@ -64,6 +66,13 @@ class GrantedScopes(models.Model):
     def since_of(self, name: str) -> datetime:
         """When this scope was given."""
         return datetime.fromisoformat(self.scopes[name])
+
+    def touch(self) -> None:
+        """Remember that it was used, to five minutes: most calls write nothing."""
+        now = timezone.now()
+        if self.last_used_at is None or self.last_used_at < now - LAST_USED_PRECISION:
+            type(self)._default_manager.filter(pk=self.pk).update(last_used_at=now)
+            self.last_used_at = now
 
     def set_terms(self, terms: Mapping[str, Term]) -> None:
         """These terms in place of those of the same scopes, and the times that follow; not saved.

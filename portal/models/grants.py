@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -23,7 +23,6 @@ from .notices import MerchantNotice
 from .users import User
 
 Act = ConsentDecision.Act
-LAST_USED_PRECISION = timedelta(minutes=5)
 OVER = "its time ran out"
 # What authNotify says (wire.md 5.5).
 NOTICES = {Act.WITHDRAWN: "USER_WITHDREW", Act.REVOKED: "OPERATOR_REVOKED", Act.EXPIRED: "EXPIRED"}
@@ -55,7 +54,6 @@ class MiniProgramGrant(GrantedScopes):
         MiniProgram, on_delete=models.PROTECT, related_name="grants", verbose_name=_("mini-program")
     )
     since = models.DateTimeField(_("since"), default=timezone.now)
-    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True)
     # When its user was reminded that it is not used, and when they asked the merchant to delete what it has.
     reminded_at = models.DateTimeField(null=True, editable=False)
     deletion_asked_at = models.DateTimeField(null=True, editable=False)
@@ -85,13 +83,6 @@ class MiniProgramGrant(GrantedScopes):
 
     def __str__(self) -> str:
         return f"grant {self.pk[:6]}…"
-
-    def touch(self) -> None:
-        """Remember that it was used, to five minutes: most calls write nothing."""
-        now = timezone.now()
-        if self.last_used_at is None or self.last_used_at < now - LAST_USED_PRECISION:
-            type(self).objects.filter(pk=self.pk).update(last_used_at=now)
-            self.last_used_at = now
 
     @classmethod
     @transaction.atomic

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -13,6 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from portal import cards, durations, history, scopes, seen
+from portal.inbox import unread_of
 from portal.models import ConsentDecision, MiniProgramGrant
 from portal.terms import Duration
 
@@ -24,9 +26,11 @@ DURATIONS = (Duration.MONTH, Duration.YEAR, Duration.ALWAYS)
 @login_required
 def detail(request: HttpRequest, grant_id: str) -> HttpResponse:
     """Each scope with its value, purpose, times and reads; what can be done about it; each decision, in words."""
-    grant = own(request, grant_id)
+    grant = get_object_or_404(rows().annotate(unread=unread_of(OuterRef("user"))), pk=grant_id, user=request.user)
     state = now(request, grant) if grant.is_live else over(grant)
-    return render(request, "portal/permission_detail.html", {"grant": grant, **state, **past(request, grant)})
+    # The header's count came with the grant: this page has enough statements of its own.
+    context = {"grant": grant, "count_unread": vars(grant)["unread"] or 0, **state, **past(request, grant)}
+    return render(request, "portal/permission_detail.html", context)
 
 
 def now(request: HttpRequest, grant: MiniProgramGrant) -> dict[str, Any]:
@@ -167,5 +171,9 @@ def nothing_to_do(request: HttpRequest, grant: MiniProgramGrant, otherwise: str)
 
 def own(request: HttpRequest, grant_id: str) -> MiniProgramGrant:
     """404 for anything of another user (trust 25)."""
-    rows = MiniProgramGrant.objects.select_related("user", "mini_program__merchant__sector")
-    return get_object_or_404(rows, pk=grant_id, user=request.user)
+    return get_object_or_404(rows(), pk=grant_id, user=request.user)
+
+
+def rows() -> QuerySet[MiniProgramGrant]:
+    """Grants with all that their page reads of them."""
+    return MiniProgramGrant.objects.select_related("user", "mini_program__merchant__sector")
