@@ -30,7 +30,7 @@ test: setup-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile -p tests.postgres -m "not browser and not process"
 
 screens: setup-dev
-	$(BIN)/python -m pytest tests/screens.py -q
+	VAR_DIR=test-artefacts/var $(BIN)/python -m pytest tests/screens.py -q
 
 bench: setup-dev
 	@exec $(BIN)/python -m bench $(BENCH)

@@ -1,15 +1,19 @@
 """`make screens`: a picture of every page of the site map, on a phone and on a desk, light, dark and in Arabic.
 
-They go to test-artefacts/screens/, with a contact sheet for each of the six. Not collected by `make test`: nothing
+They go to test-artefacts/screens/, with contact sheets. Not collected by `make test`: nothing
 here can fail but by a page that does not open; the pictures are for a person to look at.
 """
 
+import io
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.core.management import call_command
 from PIL import Image
 
+from portal.models import ConsentDecision, MiniProgram, MiniProgramGrant, User
 from tests.served import Served
 from tests.servers import ROOT
 from tests.site_map import PAGES, SitePage
@@ -23,21 +27,60 @@ TALLEST = 3000  # of a picture on a contact sheet
 LOOKS = {"light": ("en", "light"), "dark": ("en", "dark"), "arabic": ("ar", "light")}
 
 
+SHOWCASE = [
+    SitePage("home", "/"),
+    SitePage("permissions", "/permissions/"),
+    *(SitePage("permission_detail", f"/permissions/{{0.of[{app}]}}/", app) for app in ("coffee", "coffee2", "market")),
+    SitePage("consent", "/consent/{0.asked}/"),
+    SitePage("receipt", "/receipts/{0.receipt}/"),
+    SitePage("inbox", "/inbox/"),
+    SitePage("profile", "/profile/"),
+]
+
+
+class ShowcaseVisitor(Visitor):
+    """Alice of `seed_demo --showcase`, who has a past."""
+
+    def __init__(self) -> None:
+        call_command("seed_demo", showcase=True, stdout=io.StringIO())
+        user, program = User.objects.get, MiniProgram.objects.get
+        super().__init__(
+            user(username="alice"), user(username="olga"), program(client_id="coffee"), program(client_id="cafe")
+        )
+        self.of = dict(MiniProgramGrant.objects.filter(user=self.alice).values_list("mini_program__client_id", "pk"))
+        self.asked = self.ask("coffee", "USER_NICKNAME", "USER_BIRTHDAY", "USER_AVATAR", "PLAINTEXT_MOBILE_PHONE")
+        self.receipt = ConsentDecision.objects.filter(grant=self.of["coffee2"]).earliest("id").pk
+
+
 @pytest.mark.parametrize("site_page", PAGES, ids=str)
 def test_picture(served: Served, visitor: Visitor, site_page: SitePage) -> None:
-    for look, (language, scheme) in LOOKS.items():
-        served.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        page = served.show(site_page.open(visitor, language))
-        for width, height in WIDTHS.items():
-            page.set_viewport_size({"width": width, "height": height})
-            tall = max(height, page.evaluate("document.documentElement.scrollHeight"))
-            page.set_viewport_size({"width": width, "height": tall})  # so that bars that stick do so at the end
-            path = folder(look, width) / f"{re.sub(r'[^a-z0-9]+', '-', str(site_page).lower())}.png"
-            page.screenshot(path=path)
+    for look in LOOKS:
+        take_pictures(served, visitor, site_page, look)
+
+
+def test_pictures_of_the_showcase(served: Served, db: None, settings: Any) -> None:
+    settings.MEDIA_ROOT = settings.VAR_DIR / "media"
+    visitor = ShowcaseVisitor()
+    for site_page in SHOWCASE:
+        for look in LOOKS:
+            take_pictures(served, visitor, site_page, look, "showcase-")
+
+
+def take_pictures(served: Served, visitor: Visitor, site_page: SitePage, look: str, of: str = "") -> None:
+    """As tall as the page, so that bars that stick do so at its end."""
+    language, scheme = LOOKS[look]
+    served.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    page = served.show(site_page.open(visitor, language))
+    for width, height in WIDTHS.items():
+        page.set_viewport_size({"width": width, "height": height})
+        tall = max(height, page.evaluate("document.documentElement.scrollHeight"))
+        page.set_viewport_size({"width": width, "height": tall})
+        name = re.sub(r"[^a-z0-9]+", "-", str(site_page).lower())
+        page.screenshot(path=folder(of + look, width) / f"{name}.png")
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("look", [*LOOKS, *(f"showcase-{look}" for look in LOOKS)])
 def test_contact_sheet(look: str, width: int) -> None:
     pictures = [Image.open(path) for path in sorted(folder(look, width).glob("*.png"))]
     contact_sheet(pictures, COLUMNS[width], width // 2).save(FOLDER / f"{look}-{width}.png")

@@ -42,12 +42,17 @@ NUMBER = """() => {
     return there && (element.contains(there) || there.contains(element) && [...element.labels || []].includes(there)
       || [...element.labels || []].some((label) => label.contains(there)));
   }));
+  const isLarge = (element) => [element, ...element.labels || []].some((one) => {
+    const { width, height } = one.getBoundingClientRect();
+    return Math.min(width, height) >= 44 || getComputedStyle(one).display === 'inline'; // a link in a sentence
+  });
   window.focused = () => {
     const element = document.activeElement;
     if (element === document.body) return null;
     const seen = [...near(element)].some((one) => ring(one) !== before.get(one));
     const says = element.outerHTML.slice(0, 120);
-    return { place: found.indexOf(element), seen, uncovered: hit(element.getBoundingClientRect(), element), says };
+    const uncovered = hit(element.getBoundingClientRect(), element);
+    return { place: found.indexOf(element), seen, uncovered, large: isLarge(element), says };
   };
   return found.map((element) => element.outerHTML.slice(0, 120));
 }"""
@@ -71,7 +76,7 @@ def test_a_page_weighs_little_stays_at_home_and_holds_still(
     assert page.evaluate(MOVING) == []
 
 
-def test_tab_reaches_everything_in_order_and_shows_where_it_is(
+def test_tab_reaches_everything_in_order_and_all_of_it_can_be_seen_and_hit(
     served: Served, visitor: Visitor, site_page: SitePage
 ) -> None:
     """At 400 % zoom, where bars that stick cover most."""
@@ -80,8 +85,8 @@ def test_tab_reaches_everything_in_order_and_shows_where_it_is(
     there = page.evaluate(NUMBER)
     seen = list(tabbed(page))
     assert [one["says"] for one in seen] == there
-    assert [one["says"] for one in seen if not one["seen"]] == []
-    assert [one["says"] for one in seen if not one["uncovered"]] == []
+    for what in ("seen", "uncovered", "large"):
+        assert [one["says"] for one in seen if not one[what]] == [], f"not {what}"
 
 
 def tabbed(page: Page) -> Iterator[Any]:
