@@ -1,5 +1,6 @@
 # make run    set everything up, then serve the portal and the example merchant (PORT=8000 changes the address)
 # make test   everything the README promises, on SQLite and on PostgreSQL
+# make axe    every page in every language under axe; `make test` takes three languages a page
 # make screens   a picture of every page, light, dark and in Arabic, in test-artefacts/screens/
 # make bench  speed, beside two peers; ONLY=applyToken_code SECONDS=3 ROUNDS=1 ARGS="--no-peers --no-big" for a part
 PORT ?= 8000
@@ -16,7 +17,7 @@ NOT_USERS = .venv tests bench examples var node_modules portal/admin/* portal/co
             $(foreach noun,accesses consents granted_scopes grants inbox ledger merchants mini_programs notices \
             platform_keys seals,portal/models/$(noun).py)
 
-.PHONY: setup setup-dev run test screens bench bench-crash words lint format lock clean
+.PHONY: setup setup-dev run test axe screens bench bench-crash words lint format lock clean
 
 setup: .venv/runtime
 
@@ -28,6 +29,9 @@ run: setup
 test: setup-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 	$(BIN)/python -m pytest -n 2 --dist loadfile -p tests.postgres -m "not browser and not process"
+
+axe: setup-dev
+	EVERY_LANGUAGE=1 $(BIN)/python -m pytest -n 2 --dist load tests/test_accessibility.py
 
 screens: setup-dev
 	VAR_DIR=test-artefacts/var $(BIN)/python -m pytest tests/screens.py -q

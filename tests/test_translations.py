@@ -19,6 +19,7 @@ from django.utils.translation import to_locale
 from tests.machine import need
 from tests.servers import ROOT
 
+pytestmark = pytest.mark.process
 CODES = [code for code, _name in settings.LANGUAGES if code != "en"]
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%%|\{\{?\s*\w+\s*\}?\}")
 # Read as it is in every language.
