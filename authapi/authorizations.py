@@ -123,7 +123,7 @@ def decide(
     granted: Sequence[str],
     *,
     duration: Duration = Duration.ALWAYS,
-    signed_in: bool = True,
+    signed_in: bool,
 ) -> Outcome:
     """The user's answer, given through the JSON endpoint: decide, then hand out the code.
 
@@ -138,8 +138,11 @@ def decide(
     if granted and missing:
         raise results.InvalidParameters(f"grantedScopes: {', '.join(missing)} is required; grant it or refuse all.")
     if not signed_in and (lines := shown.sensitive(granted)):
-        names = ", ".join(line.scope for line in lines)
-        raise results.UnknownError(f"{names} asks for a recent sign-in. Show consentUrl, which asks for the password.")
+        names = [line.scope for line in lines]
+        raise results.UnknownError(
+            f"{', '.join(names)} asks for a recent sign-in. Show consentUrl, which asks for the password.",
+            error_scopes=dict.fromkeys(names, results.SCOPE_UNDECIDED),
+        )
     try:
         consent.decide(granted, shown=shown.consent_text(), duration=duration)
     except AlreadyDecidedError as error:

@@ -63,6 +63,7 @@ class ContainerView(APIView):
 
     request: HttpRequest  # type: ignore[assignment]
     user: User | None = None
+    is_vouched_for = False  # called with a bearer token: the super-app's own client says who holds the phone
     named: dict[str, Any] = {}
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -82,6 +83,7 @@ class ContainerView(APIView):
         for authentication in self.authentication_classes:
             if found := authentication().authenticate(request):  # type: ignore[arg-type]
                 user: User = found[0]
+                self.is_vouched_for = found[1] == FIRST_PARTY_SCOPE
                 return user
         raise exceptions.NotAuthenticated
 

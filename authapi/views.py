@@ -169,7 +169,7 @@ class Decision(ContainerView):
         params = self.params()
         self.named = {"appId": consent.mini_program.app_id, "scopes": consent.scopes}
         # Whoever shows a bearer token is the super-app's own program, which knows when its user signed in.
-        signed_in = "HTTP_AUTHORIZATION" in request.META or recent_sign_in.is_recent(request)
+        signed_in = self.is_vouched_for or recent_sign_in.is_recent(request)
         outcome = authorizations.decide(
             user, consent, params["granted_scopes"], duration=Duration(params["duration"]), signed_in=signed_in
         )

@@ -53,8 +53,8 @@ def _contact(user: User, **sent: Any) -> "forms.ModelForm[Any]":
 
 def _mobile(user: User, **sent: Any) -> "forms.ModelForm[Any]":
     form = _reach(ContactForm(**sent, instance=Contact(user=user)))
-    kind = Contact.Type.MOBILE_PHONE
-    form.fields["type"] = forms.ChoiceField(choices=[(kind, kind.label)], widget=forms.HiddenInput)
+    form.initial["type"] = Contact.Type.MOBILE_PHONE
+    form.fields["type"].widget, form.fields["type"].disabled = forms.HiddenInput(), True  # whatever is sent
     form.fields["value"].label = _("Mobile number")
     return form
 

@@ -33,7 +33,8 @@ class Demo:
         self.port = free_pair()
         self.url = f"http://127.0.0.1:{self.port}"
         self.sessions: dict[str, requests.Session] = {}
-        environment = {**os.environ, "VAR_DIR": str(self.var)}
+        # Its sessions last as long as all tests together.
+        environment = {**os.environ, "VAR_DIR": str(self.var), "RECENT_SIGN_IN_SECONDS": "86400"}
         environment.pop("DATABASE_URL", None)
         command = [sys.executable, "manage.py", "run_demo", "--port", str(self.port)]
         self.log = folder / "log"

@@ -61,6 +61,7 @@ def environment(database: Path | str, var_dir: Path) -> dict[str, str]:
         "ALLOWED_HOSTS": "127.0.0.1,localhost",
         "DEBUG": "False",
         "DJANGO_SETTINGS_MODULE": "portal.settings",
+        "RECENT_SIGN_IN_SECONDS": "86400",  # sessions last as long as the tests that share them
     }
 
 

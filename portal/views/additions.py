@@ -32,5 +32,8 @@ class AddPage(View):
         form = additions.form_for(scope, consent.user, **sent)
         if form.is_bound and form.is_valid() and additions.save(form):
             return redirect("consent", consent_id)
+        fields = form.visible_fields()
+        at_fault = next((field for field in fields if field.errors), fields[0])
+        at_fault.field.widget.attrs["autofocus"] = True  # where there is something to type, or to put right
         context = {"consent": consent, "scope": scope, "form": form, "framed": is_framed(request)}
         return render(request, "portal/consent_add.html", context, status=422 if form.is_bound else 200)

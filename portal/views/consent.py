@@ -1,7 +1,7 @@
 """The consent sheet: who asks, for what, and the user's answer (trust 20 to 24, 28)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from csp.constants import SELF
@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views import View
@@ -93,6 +94,7 @@ def unconfirmed(request: HttpRequest, shown: Sheet, draft: Draft, granted: list[
     if not lines or recent_sign_in.is_recent(request):
         return None
     form = PasswordAgainForm(request, request.POST if "password" in request.POST else None)
+    form.fields["password"].widget.attrs["autofocus"] = True
     if form.is_valid():
         recent_sign_in.remember(request)
         return None
@@ -129,9 +131,17 @@ def show(
         "ticked": draft.scopes,
         "duration": draft.duration if draft.duration in offered else durations.preset(shown.durations),
         "framed": is_framed(request),
+        "sign_in_again": f"{reverse('login')}?next={after_sign_in(request, shown.consent)}",
     }
     response = render(request, "portal/consent.html", context, status=422 if error or confirm else 200)
     return refused(response, confirm.form) if confirm else response
+
+
+def after_sign_in(request: HttpRequest, consent: PendingConsent) -> str:
+    """Where a person goes on who signs in anew: that page fills the window, so the container starts again."""
+    if is_framed(request) and consent.mini_program.page_url:
+        return reverse("container", args=[consent.mini_program.app_id])
+    return reverse("consent", args=[consent.pk])
 
 
 @method_decorator(framed_by_container, name="dispatch")
@@ -152,13 +162,14 @@ class ConsentDone(View):
 
 
 def allowed(consent: PendingConsent) -> list[tuple[Term, list[str]]]:
-    """What was allowed in this sheet, by how long it holds; what has been taken back since, without an end."""
+    """What was allowed on this sheet, by how long it holds; what has been taken back since, without an end."""
     grants = MiniProgramGrant.objects.live().filter(user=consent.user, mini_program=consent.mini_program)
     grant = grants.first() if consent.granted else None
-    terms: dict[Term, list[str]] = {}
+    names: dict[Term, list[str]] = {}
     for name in consent.granted:
-        terms.setdefault(grant.term_of(name) if grant else Term(), []).append(name)
-    return [(term, labels(names)) for term, names in terms.items()]
+        term = replace(grant.term_of(name), purpose=1) if grant else Term()
+        names.setdefault(term, []).append(name)
+    return [(term, labels(found)) for term, found in names.items()]
 
 
 def is_framed(request: HttpRequest) -> bool:

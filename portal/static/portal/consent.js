@@ -1,12 +1,24 @@
-// Tells the container around the consent sheet that the user has decided, and how tall the sheet's content is.
+// Inside the container: tells it that the user has decided and how tall the content is; focus and Escape as elsewhere.
 (() => {
   'use strict';
 
   if (window.parent === window) return;
+  // A browser minds `autofocus` in the window's own page alone.
+  const first = document.querySelector('[autofocus]');
+  if (first) first.focus();
+
   const post = (message) => window.parent.postMessage(message, window.location.origin);
 
   const done = document.querySelector('[data-consent-decided]');
   if (done) post({ type: 'portal.consent.decided', consentId: done.dataset.consentDecided });
+
+  // Escape closes the container's sheet; out of a form beside the question it leads back to the question.
+  const back = document.querySelector('[data-consent-back]');
+  if (back) window.addEventListener('keydown', (event) => {
+    if (event.key !== 'Escape') return;
+    event.preventDefault();
+    back.click();
+  });
 
   const content = document.querySelector('[data-consent-content]');
   if (!content) return;
