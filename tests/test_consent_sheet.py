@@ -107,3 +107,34 @@ def test_the_sheet_is_answered_by_keyboard_alone(page: Page, cafe_page: Frame) -
     assert outcome(cafe_page)["authSuccessScopes"] == ["USER_NICKNAME"]
     expect(page.locator("#mini-program")).to_be_focused()
     expect(cafe_page.locator("#call")).to_be_focused()
+
+
+def test_the_keyboard_stays_in_the_sheet_which_says_what_it_is(page: Page, cafe_page: Frame) -> None:
+    ask(cafe_page, "USER_NICKNAME")
+    sheet(page)
+    expect(page.get_by_role("dialog", name="What the mini-program asks to see")).to_be_visible()
+    where = "document.activeElement === document.body || !!document.activeElement.closest('#sheet')"
+    seen = set()
+    for key in ["Tab"] * 12 + ["Shift+Tab"] * 12:
+        page.keyboard.press(key)
+        assert page.evaluate(where), key
+        seen.add(page.evaluate("document.activeElement.tagName"))
+    assert seen >= {"IFRAME", "BUTTON"}
+
+
+def test_what_is_missing_is_added_in_the_sheet_and_escape_leads_back_to_the_question(page: Page, demo: Demo) -> None:
+    frame = open_program(page, demo, "carol", "cafe")
+    ask(frame, "USER_NICKNAME")
+    asked = sheet(page)
+    for key in ("Escape", ""):
+        asked.get_by_role("button", name="Add it: Nickname").click()
+        asked.get_by_role("heading", name="Add to your profile: Nickname").wait_for()
+        if key:
+            page.keyboard.press(key)
+            asked.get_by_role("button", name="Add it: Nickname").wait_for()
+    asked.get_by_label("nickname").fill("Caz")
+    asked.get_by_role("button", name="Save").click()
+    asked.get_by_text("Caz"[:1] + "•••").wait_for()
+    asked.get_by_role("switch", name="Nickname").check()
+    asked.get_by_role("button", name="Allow", exact=True).click()
+    assert outcome(frame)["authSuccessScopes"] == ["USER_NICKNAME"]
