@@ -6,7 +6,6 @@ the consent sheet that comes up, `outcome` what the page got.
 
 import os
 import random
-import re
 import sqlite3
 import subprocess
 import sys
