@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from babel import Locale, dates, lists
 from django.utils import timezone
-from django.utils.translation import get_language, to_locale
+from django.utils.translation import get_language, get_language_bidi, to_locale
 
 # English as most of the world's super-apps write it: 25 November 2026.
 _LOCALES = {"en": "en_GB"}
@@ -43,6 +43,11 @@ def ago(value: datetime | None) -> str:
 def listed(names: Iterable[object]) -> str:
     """`A, B and C`."""
     return lists.format_list([str(name) for name in names], locale=_locale())
+
+
+def apart(text: str) -> str:
+    """A name or number in its own direction, whole among words that run from right to left (Unicode's FSI and PDI)."""
+    return f"\u2068{text}\u2069" if get_language_bidi() else text
 
 
 def country(code: str) -> str:

@@ -5,6 +5,8 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
+from portal import local
+
 _COUNTRY_CODES = frozenset(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)
 
 
@@ -22,7 +24,7 @@ def parse(text: str) -> str:
     if not number:
         raise ValidationError(
             _("%(text)s is not a phone number. Write it with its country code, like +63 917 123 4567."),
-            params={"text": text[:32]},
+            params={"text": local.apart(text[:32])},
         )
     return number
 

@@ -16,8 +16,8 @@ from django.utils import timezone
 from django.utils.translation import get_language_info, override, to_locale
 
 from portal import local, scopes
-from portal.models import User
-from tests.pages import words
+from portal.models import MiniProgram, User
+from tests.pages import fields, words
 
 CODES = [code for code, _name in settings.LANGUAGES]
 OTHERS = CODES[1:]
@@ -181,3 +181,13 @@ def test_a_bad_language_in_a_scopes_file_is_told(write: Any, labels: str) -> Non
     write(f"{KYC}labels = {labels}")
     with pytest.raises(SystemCheckError, match=r"KYC_INFO.*labels"):
         call_command("check")
+
+
+def test_names_and_numbers_keep_their_direction_among_arabic_words(browser: Client, shop: MiniProgram) -> None:
+    arabic = {"Accept-Language": "ar"}
+    assert "\u2068shop Ltd\u2069" in words(browser.get("/mini/shop/", headers=arabic))
+    assert "by shop Ltd" in words(browser.get("/mini/shop/"))
+    form = {**fields(browser.get("/profile/")), "contacts-0-value": "nobody@"}
+    refused = words(browser.post("/profile/", form, headers=arabic))
+    assert "\u2068nobody@\u2069" in refused
+    assert "\u2066+63 917 123 4567\u2069" in refused

@@ -49,6 +49,7 @@ register.filter("day", local.day)
 register.filter("moment", local.moment)
 register.filter("ago", local.ago)
 register.filter("listed", local.listed)
+register.filter("apart", local.apart)
 
 
 @register.inclusion_tag("portal/_languages.html", takes_context=True)
