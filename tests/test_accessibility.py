@@ -41,13 +41,13 @@ FEW = "document.querySelectorAll('select').forEach((select) => { select.length =
 COLOURFUL = ("en", "ar")  # the style sheet knows directions, not languages: contrast is judged in one of each
 
 
-OTHERS = [code for code, _name in settings.LANGUAGES if code not in IN_THE_DARK]
+OTHERS = [code for code, _name in settings.LANGUAGES if code not in COLOURFUL]
 
 
 def languages_of(site_page: SitePage) -> list[str]:
     """Those in which this page is looked at."""
     turn = PAGES.index(site_page) % len(OTHERS)
-    return [*IN_THE_DARK, *(OTHERS if os.environ.get("EVERY_LANGUAGE") else [OTHERS[turn]])]
+    return [*COLOURFUL, *(OTHERS if os.environ.get("EVERY_LANGUAGE") else [OTHERS[turn]])]
 
 
 def findings(page: Page, language: str) -> list[str]:
