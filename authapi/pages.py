@@ -9,11 +9,13 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
+from django.utils.translation import override
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from authapi import receipt_standards, receipts
 from authapi.jws import NotGenuineError
+from portal import local
 from portal.models import ConsentDecision
 
 
@@ -72,12 +74,14 @@ def _pasted(request: HttpRequest) -> str:
 def told(payload: dict[str, Any]) -> dict[str, Any]:
     """What the pages show of a payload: its times as times, and what is called the same once."""
     decision, shown = payload["decision"], payload["decision"]["shown"]
-    purposes = payload["services"][0]["purposes"]
+    labels = [label for purpose in payload["services"][0]["purposes"] for label in purpose["piiCategory"]]
+    with override(payload["language"]):
+        holds = local.listed(dict.fromkeys(labels)) if labels else ""
     return {
         "receipt": payload,
         "at": _moment(decision["at"]),
         "lines": list({line["label"]: line for line in _lines(payload)}.values()),
-        "holds": list(dict.fromkeys(label for purpose in purposes for label in purpose["piiCategory"])),
+        "holds": holds,
         "read_in": dict(settings.LANGUAGES).get(shown["language"], shown["language"]) if shown else "",
     }
 
