@@ -90,8 +90,11 @@ def _taken(decision: ConsentDecision) -> str:
 
 
 def _refused(decision: ConsentDecision) -> str:
-    """The labels the sheet showed; the ledger keeps its words."""
-    return local.listed([line["label"] for line in _lines(decision)]) or _("what it asked for")
+    """What the sheet asked for: in the reader's language, and in the ledger's words where the catalogue has none."""
+    known = scopes.catalogue()
+    asked = _lines(decision)
+    names = [str(known[line["scope"]].label) if line.get("scope") in known else line["label"] for line in asked]
+    return local.listed(dict.fromkeys(names)) or _("what it asked for")
 
 
 def _lines(decision: ConsentDecision) -> list[dict[str, str]]:
