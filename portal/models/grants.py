@@ -24,8 +24,7 @@ from .users import User
 
 Act = ConsentDecision.Act
 OVER = "its time ran out"
-# What authNotify says (wire.md 5.5).
-NOTICES = {Act.WITHDRAWN: "USER_WITHDREW", Act.REVOKED: "OPERATOR_REVOKED", Act.EXPIRED: "EXPIRED"}
+NOTICES = {Act.WITHDRAWN: "USER_WITHDREW", Act.REVOKED: "OPERATOR_REVOKED", Act.EXPIRED: "EXPIRED"}  # wire.md 5.5
 
 
 def new_grant_id() -> str:
@@ -213,15 +212,16 @@ class MiniProgramGrant(GrantedScopes):
         AccessToken.objects.filter(**pair, expires__gt=now).update(expires=now)
         return killed
 
-    def _write(self, act: ConsentDecision.Act, *, before: list[str], **fields: Any) -> None:
-        fields.setdefault("after", self.names)
+    def _write(
+        self, act: ConsentDecision.Act, *, before: list[str], after: list[str] | None = None, **fields: Any
+    ) -> None:
         decision = ConsentDecision.objects.write(
             act=act,
             user_id=self.user_id,
             mini_program_id=self.mini_program_id,
             grant=self,
             scopes_before=before,
-            scopes_after=fields.pop("after"),
+            scopes_after=self.names if after is None else after,
             terms=self.terms or None,
             trace_id=current_trace_id(),
             **fields,
