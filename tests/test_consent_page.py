@@ -10,8 +10,8 @@ from django.test import Client
 from django.utils import timezone
 
 from portal.models import ConsentDecision, MiniProgram, MiniProgramGrant, PendingConsent, User
-from tests.conftest import Container
-from tests.pages import press, words
+from tests.conftest import EVERY_SCOPE, Container
+from tests.pages import fields, press, words
 
 
 def ask(box: Container, scopes: list[str], app_id: str = "shop") -> str:
@@ -39,6 +39,14 @@ def test_the_sheet_says_who_asks_for_what_and_why_and_for_how_long(
     assert "Nickname Al••• shop needs USER_NICKNAME" in text
     assert "Allow for this time only 30 days 1 year until I withdraw it" in text
     assert "9171234567" not in page.content.decode().replace(" ", "")
+
+
+def test_a_sheet_needs_few_statements(
+    browser: Client, alices: Container, shop: MiniProgram, django_assert_max_num_queries: Any
+) -> None:
+    path = ask(alices, EVERY_SCOPE)
+    with django_assert_max_num_queries(8):
+        browser.get(path)
 
 
 def test_the_privacy_policy_opens_apart_from_the_sheet(browser: Client, alices: Container, shop: MiniProgram) -> None:
@@ -79,7 +87,7 @@ def test_refusing_one_does_not_block_the_rest(browser: Client, alices: Container
 
 def test_both_buttons_weigh_the_same(browser: Client, alices: Container, shop: MiniProgram) -> None:
     html = browser.get(ask(alices, ["USER_NICKNAME"])).content.decode()
-    buttons = re.findall(r'<button[^>]*class="([^"]*)"[^>]*name="decision"[^>]*value="(\w+)"', html, flags=re.S)
+    buttons = re.findall(r'<button[^>]*class="(btn[^"]*)"[^>]*name="decision"[^>]*value="(\w+)"', html, flags=re.S)
     assert [value for _class, value in buttons] == ["refuse", "allow"]
     assert buttons[0][0] == buttons[1][0]
 
@@ -131,6 +139,54 @@ def test_the_ledger_keeps_the_words_that_were_shown(browser: Client, alices: Con
     assert (shown.language, shown.version, len(shown.hash)) == ("en", "1", 64)
     assert shown.text["lines"][0]["purpose"] == "shop needs USER_NICKNAME"
     assert "Alice" not in str(shown.text)
+
+
+@pytest.mark.trust(28)
+@pytest.mark.parametrize("what", ["purpose", "name", "limit", "required"])
+def test_a_sheet_that_changed_while_it_was_read_decides_nothing(
+    browser: Client, alices: Container, shop: MiniProgram, what: str
+) -> None:
+    path = ask(alices, ["USER_NICKNAME", "USER_GENDER"])
+    shown = fields(browser.get(path))
+    approval = shop.scope_approvals.get(scope="USER_NICKNAME")
+    if what == "purpose":
+        approval.reword("To sell it", {}, by=None)
+    elif what == "name":
+        MiniProgram.objects.update(name="Shop of horrors")
+    else:
+        change = {"required": True} if what == "required" else {"max_days": 30}
+        shop.scope_approvals.filter(scope="USER_NICKNAME").update(**change)
+    sent = {"decision": "allow", "scopes": ["USER_NICKNAME", "USER_GENDER"], "duration": "always"}
+    page = browser.post(path, {**sent, "shown": shown["shown"]})
+    assert page.status_code == 422
+    assert "This changed while you were reading. Please look again." in words(page)
+    assert not any(switches(page).values())  # they were switched on for other words
+    assert not ConsentDecision.objects.exists()
+    assert browser.post(path, {**sent, "shown": fields(page)["shown"]}).status_code == 302
+    assert MiniProgramGrant.objects.get().term_of("USER_NICKNAME").purpose == 1 + (what == "purpose")
+
+
+@pytest.mark.trust(28)
+@pytest.mark.parametrize("shown", [{}, {"shown": ""}, {"shown": "0" * 64}], ids=["none", "empty", "another"])
+def test_a_yes_to_no_words_is_none(
+    browser: Client, alices: Container, shop: MiniProgram, shown: dict[str, str]
+) -> None:
+    path = ask(alices, ["USER_NICKNAME"])
+    sent = {"decision": "allow", "scopes": "USER_NICKNAME", "duration": "always", **shown}
+    assert browser.post(path, sent).status_code == 422
+    assert PendingConsent.objects.get().is_open
+
+
+@pytest.mark.trust(28)
+def test_a_refusal_always_counts_and_claims_no_words_that_were_not_read(
+    browser: Client, alices: Container, shop: MiniProgram
+) -> None:
+    press(browser, ask(alices, ["USER_NICKNAME"]), decision="refuse")
+    browser.post(ask(alices, ["USER_NICKNAME"]), {"decision": "refuse", "shown": "0" * 64})
+    unread, read = ConsentDecision.objects.all()
+    assert (read.act, unread.act) == ("refused", "refused")
+    assert read.shown
+    assert unread.shown is None
 
 
 @pytest.mark.trust(20)

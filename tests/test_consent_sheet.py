@@ -1,11 +1,15 @@
 """The consent sheet over a mini-program in Chromium: ways out of it, two questions, the keyboard, who may frame it."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.test import override_settings
 from playwright.sync_api import Browser, Frame, Page, Route, expect
 
-from tests.browsers import Demo, ask, open_program, outcome, phone, sheet
+from portal import recent_sign_in
+from portal.sessions import HashedSessions, stored_key
+from tests.browsers import Demo, ask, enter, open_program, outcome, phone, sheet
 
 pytestmark = [pytest.mark.browser, pytest.mark.process]
 CANCELLED = "User's authorization is cancelled"
@@ -138,3 +142,83 @@ def test_what_is_missing_is_added_in_the_sheet_and_escape_leads_back_to_the_ques
     asked.get_by_role("switch", name="Nickname").check()
     asked.get_by_role("button", name="Allow", exact=True).click()
     assert outcome(frame)["authSuccessScopes"] == ["USER_NICKNAME"]
+
+
+def test_enter_on_a_switch_answers_nothing(page: Page, cafe_page: Frame) -> None:
+    ask(cafe_page, "USER_NICKNAME")
+    switch = sheet(page).locator("input[value=USER_NICKNAME]")
+    switch.focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Space")
+    expect(switch).to_be_checked()
+    expect(page.locator("#sheet")).to_be_visible()
+
+
+def test_after_an_error_the_focus_is_on_the_error(page: Page, cafe_page: Frame) -> None:
+    ask(cafe_page, "USER_NICKNAME")
+    asked = sheet(page)
+    asked.get_by_role("button", name="Allow", exact=True).click()
+    expect(asked.get_by_role("alert")).to_contain_text("Switch on what you want to allow")
+    expect(asked.get_by_role("alert")).to_be_focused()
+
+
+def forget_the_password(demo: Demo, login: str) -> None:
+    """Make this person's sign-in an old one."""
+    key = stored_key(demo.signed_in(login).cookies["sessionid"] or "")
+    with override_settings(SECRET_KEY=(demo.var / "keys" / "secret_key").read_text().strip()):
+        [[stored]] = demo.sql("SELECT session_data FROM django_session WHERE session_key = ?", key)
+        session = HashedSessions().decode(stored)
+        old = HashedSessions().encode({**session, recent_sign_in.KEY: 0})
+    assert session[recent_sign_in.KEY]
+    demo.sql("UPDATE django_session SET session_data = ? WHERE session_key = ?", old, key)
+
+
+def test_a_sensitive_line_is_confirmed_in_the_sheet(page: Page, demo: Demo) -> None:
+    coffee = open_program(page, demo, "bob", "coffee")
+    forget_the_password(demo, "bob")
+    ask(coffee, "PLAINTEXT_MOBILE_PHONE", "USER_GENDER")
+    asked = sheet(page)
+    asked.get_by_role("switch", name="Mobile number").check()
+    asked.get_by_role("button", name="Allow", exact=True).click()
+    password = asked.get_by_label("Type your password to allow: Mobile number")
+    expect(password).to_be_focused()
+    password.fill("wrong")
+    page.keyboard.press("Enter")
+    expect(asked.locator(".errorlist")).to_contain_text("This is not your password.")
+    expect(password).to_have_accessible_description(re.compile("This is not your password."))
+    expect(password).to_be_focused()
+    expect(password).to_have_value("")
+    page.keyboard.type(demo.password)
+    page.keyboard.press("Enter")
+    assert outcome(coffee)["authSuccessScopes"] == ["PLAINTEXT_MOBILE_PHONE"]
+
+
+VISIBLE = """() => {
+  const { bottom } = document.querySelector('.scroll').getBoundingClientRect();
+  const lines = [...document.querySelectorAll('.row.ask')];
+  return lines.filter((line) => line.getBoundingClientRect().bottom <= bottom).length;
+}"""
+SMALL = """() => [...document.querySelectorAll('button:not(.hidden), select, label.row')]
+  .filter((element) => element.getBoundingClientRect().height < 48).map((element) => element.outerHTML)"""
+
+
+def test_a_small_phone_shows_three_lines_above_the_buttons(page: Page, demo: Demo) -> None:
+    coffee = open_program(page, demo, "alice", "coffee")
+    ask(coffee, "USER_NICKNAME", "USER_NAME", "USER_GENDER", "USER_BIRTHDAY", "PLAINTEXT_MOBILE_PHONE")
+    sheet(page).locator("h1").wait_for()
+    frame = page.frames[-1]
+    assert frame.evaluate(VISIBLE) >= 3
+    assert frame.evaluate(SMALL) == []
+
+
+@pytest.mark.parametrize("size", [(320, 560), (320, 256), (360, 740), (1280, 256)], ids=str)
+def test_everything_can_be_reached_at_any_size(page: Page, demo: Demo, size: tuple[int, int]) -> None:
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    pending = demo.ask("alice", "coffee", ["USER_NICKNAME", "USER_ADDRESS", "PLAINTEXT_MOBILE_PHONE", "SEND_MESSAGE"])
+    enter(page, demo, "alice", f"/consent/{pending['consentId']}/")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    for target in (page.get_by_role("switch", name="Send you messages"), page.locator("button[value=allow]")):
+        target.scroll_into_view_if_needed()
+        expect(target).to_be_in_viewport(ratio=1)
+    page.locator("button[value=refuse]").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("You did not allow Coffee Corner anything")

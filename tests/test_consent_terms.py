@@ -12,6 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from authapi.models import ErrorAudit
+from portal import durations
 from portal.models import (
     Address,
     ConsentDecision,
@@ -94,6 +95,65 @@ def test_where_everything_is_limited_nothing_longer_is_offered(
     assert "At most" not in words(page)
 
 
+@pytest.mark.parametrize(
+    ("limits", "values", "longest", "preset"),
+    [
+        ([None], "once 30d 1y always", "until I withdraw it", "1y"),
+        ([90, None], "once 30d 1y always", "until I withdraw it", "1y"),
+        ([90, 10], "once 30d 1y", "90 days", "1y"),
+        ([30], "once 30d", "30 days", "30d"),
+        ([1], "once 30d", "1 day", "30d"),
+        ([365], "once 30d 1y", "1 year", "1y"),
+        ([400], "once 30d 1y always", "400 days", "1y"),
+        ([], "once 30d 1y always", "until I withdraw it", "1y"),
+    ],
+)
+def test_nothing_is_offered_above_every_limit(
+    limits: list[int | None], values: str, longest: str, preset: str
+) -> None:
+    choices = durations.offered(limits)
+    assert [choice.value for choice in choices] == values.split()
+    assert choices[-1].label == longest
+    assert durations.preset(choices) == preset
+
+
+@pytest.mark.trust(28)
+def test_of_two_limits_the_lower_stands_on_its_line_and_both_hold(
+    browser: Client, alices: Container, shop: MiniProgram
+) -> None:
+    for scope, days in ((NICKNAME, 90), ("USER_GENDER", 10)):
+        shop.scope_approvals.filter(scope=scope).update(max_days=days)
+    path = ask(alices, NICKNAME, "USER_GENDER")
+    text = words(browser.get(path))
+    assert "Allow for this time only 30 days 90 days Don't allow" in text
+    assert (text.count("At most"), "At most 10 days" in text) == (1, True)
+    done = press(browser, path, decision="allow", scopes=[NICKNAME, "USER_GENDER"], follow=True)
+    assert words(done).count(" until ") == 2
+    ends = [grant().term_of(scope).until for scope in (NICKNAME, "USER_GENDER")]
+    assert [round((end - timezone.now()) / timedelta(days=1)) for end in ends if end] == [90, 10]
+    shown = ConsentDecision.objects.latest("id").shown
+    assert shown
+    assert shown.text["durations"] == ["this time only", "30 days", "90 days"]
+    assert [line["atMostDays"] for line in shown.text["lines"]] == [None, 10]
+
+
+def test_this_time_only_is_said_and_asked_again_like_the_first_time(
+    browser: Client, alices: Container, shop: MiniProgram
+) -> None:
+    path = ask(alices, NICKNAME)
+    first = words(browser.get(path))
+    done = press(browser, path, decision="allow", scopes=NICKNAME, duration="once", follow=True)
+    assert "Allowed for Shop Nickname this time only" in words(done)
+    assert words(browser.get(ask(alices, NICKNAME))) == first
+
+
+def test_what_ends_at_one_time_is_said_in_one_line(browser: Client, alices: Container, shop: MiniProgram) -> None:
+    reworded(shop, "For our advertisements")
+    path = ask(alices, NICKNAME, "USER_GENDER")
+    done = press(browser, path, decision="allow", scopes=[NICKNAME, "USER_GENDER"], follow=True)
+    assert words(done).count(" until ") == 1
+
+
 def test_json_takes_a_duration_and_names_a_bad_one(alices: Container, shop: MiniProgram, audited: Audited) -> None:
     consent = ask(alices, NICKNAME).split("/")[2]
     path = f"{CONSENTS}/{consent}/decision"
@@ -140,6 +200,44 @@ def test_refusing_the_new_purpose_leaves_the_old_grant(
     assert alices.get_auth_code("shop", consentId=path.split("/")[2])["error"] == 11
     assert shop_server.user_info(pair["accessToken"])["userInfo"]["nickName"] == "Alice"
     assert alices.get_auth_code("shop", [NICKNAME])["error"] == 2001
+
+
+@pytest.mark.trust(28)
+def test_the_purpose_that_was_agreed_to_is_shown_and_none_between(
+    browser: Client, alices: Container, shop: MiniProgram
+) -> None:
+    alices.code("shop", [NICKNAME])
+    reworded(shop, "For a while")
+    reworded(shop, "For our advertisements")
+    text = words(browser.get(ask(alices, NICKNAME)))
+    assert "For our advertisements Before: shop needs USER_NICKNAME" in text
+    assert "For a while" not in text
+
+
+def test_what_was_never_allowed_or_ran_out_is_not_called_changed(
+    browser: Client, alices: Container, shop: MiniProgram
+) -> None:
+    alices.code("shop", [NICKNAME])
+    reworded(shop, "For our advertisements")
+    shop.scope_approvals.get(scope="USER_GENDER").reword("For our statistics", {}, by=None)
+    past = timezone.now() - timedelta(days=1)
+    MiniProgramGrant.objects.update(terms={NICKNAME: {"until": past.isoformat()}})
+    assert "Changed" not in words(browser.get(ask(alices, NICKNAME, "USER_GENDER")))
+
+
+@pytest.mark.wire("2 GET consents")
+def test_a_container_hears_the_limits_and_the_change(alices: Container, shop: MiniProgram) -> None:
+    alices.code("shop", [NICKNAME])
+    reworded(shop, "For our advertisements")
+    for scope, days in ((NICKNAME, 90), ("USER_GENDER", 10)):
+        shop.scope_approvals.filter(scope=scope).update(max_days=days)
+    consent = ask(alices, NICKNAME, "USER_GENDER").split("/")[2]
+    shown = alices.http.get(f"{CONSENTS}/{consent}").json()
+    assert [choice["value"] for choice in shown["durations"]] == ["once", "30d", "1y"]
+    assert [line["maxDays"] for line in shown["scopes"]] == [90, 10]
+    assert [line["changed"] for line in shown["scopes"]] == [True, False]
+    assert [line["previousPurpose"] for line in shown["scopes"]] == ["shop needs USER_NICKNAME", None]
+    assert shown["alreadyGranted"] == []
 
 
 def test_one_more_translation_changes_nothing(alices: Container, shop: MiniProgram) -> None:
