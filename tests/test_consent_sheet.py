@@ -136,7 +136,7 @@ def test_what_is_missing_is_added_in_the_sheet_and_escape_leads_back_to_the_ques
         if key:
             page.keyboard.press(key)
             asked.get_by_role("button", name="Add it: Nickname").wait_for()
-    asked.get_by_label("nickname").fill("Caz")
+    asked.get_by_role("textbox", name="Nickname").fill("Caz")
     asked.get_by_role("button", name="Save").click()
     asked.get_by_text("Caz"[:1] + "•••").wait_for()
     asked.get_by_role("switch", name="Nickname").check()
