@@ -147,11 +147,15 @@ def test_what_is_missing_is_added_in_the_sheet_and_escape_leads_back_to_the_ques
 def test_enter_on_a_switch_answers_nothing(page: Page, cafe_page: Frame) -> None:
     ask(cafe_page, "USER_NICKNAME")
     switch = sheet(page).locator("input[value=USER_NICKNAME]")
-    switch.focus()
-    page.keyboard.press("Enter")
-    page.keyboard.press("Space")
+    expect(page.locator("#sheet iframe")).to_be_focused()
+    answers: list[str] = []
+    page.on("request", lambda sent: answers.append(sent.url) if sent.method == "POST" else None)
+    switch.press("Enter")
+    switch.press("Space")
     expect(switch).to_be_checked()
-    expect(page.locator("#sheet")).to_be_visible()
+    sheet(page).get_by_role("button", name="Allow", exact=True).click()
+    assert outcome(cafe_page)["authSuccessScopes"] == ["USER_NICKNAME"]
+    assert len([url for url in answers if "/consent/" in url]) == 1
 
 
 def test_after_an_error_the_focus_is_on_the_error(page: Page, cafe_page: Frame) -> None:
