@@ -28,8 +28,8 @@ LISTS = {
 # The token with whom it is about, the live grant behind it, and the scopes that are approved now.
 _FIND = """
 SELECT t.id, t.expires, t.scope, t.created, t.source_refresh_token_id, r.id IS NULL OR r.revoked IS NOT NULL,
-       u.id, u.uuid, u.status, u.is_active, p.id, p.client_id, p.status, p.features, g.id, g.scopes, g.terms,
-       g.paused_at, g.last_used_at,
+       u.id, u.uuid, u.status, u.is_active, p.id, p.client_id, p.status, p.features, p.cut_offs,
+       g.id, g.scopes, g.terms, g.since, g.paused_at, g.last_used_at,
        (SELECT {joined} FROM portal_scopeapproval a WHERE a.mini_program_id = p.id AND a.state = 'APPROVED'),
        {profile}
 FROM oauth2_provider_accesstoken t
@@ -89,8 +89,8 @@ def _find() -> str:
 
 def _found(*columns: Any) -> Found:
     key, expires, scope, created, source, revoked, *columns_left = columns
-    user_id, uuid, user_status, user_active, program_id, app_id, program_status, features, *columns_left = columns_left
-    grant_id, granted, terms, paused, used, approved, *profile = columns_left
+    user_id, uuid, user_status, user_active, program_id, app_id, program_status, *columns_left = columns_left
+    features, cut_offs, grant_id, granted, terms, since, paused, used, approved, *profile = columns_left
     row = statements.model(
         AccessToken,
         id=key,
@@ -103,14 +103,21 @@ def _found(*columns: Any) -> Found:
     program = statements.model(
         MiniProgram, id=program_id, client_id=app_id, status=program_status, features=json.loads(features)
     )
+    program.cut_offs = json.loads(cut_offs)
     grant = grant_id and statements.model(
         MiniProgramGrant,
         id=grant_id,
         scopes=json.loads(granted),
         terms=json.loads(terms),
+        since=statements.as_moment(since),
+        ended_at=None,
+        expires_at=None,
         paused_at=statements.as_moment(paused),
         last_used_at=statements.as_moment(used),
     )
+    if grant:
+        grant.mini_program = program
+        grant = grant if grant.is_live else None
     names = frozenset((approved or "").split())
     stored = dict(zip((*PROFILE, *LISTS), profile, strict=True))
     return Found(row, bool(revoked), user, program, grant, names, stored)

@@ -81,7 +81,7 @@ FROM portal_miniprogram p
 JOIN portal_merchant m ON m.id = p.merchant_id
 JOIN portal_miniprogramgrant g ON g.mini_program_id = p.id AND g.user_id = %(user)s
     AND g.ended_at IS NULL AND g.paused_at IS NULL AND (g.expires_at IS NULL OR g.expires_at > %(now)s)
-WHERE p.client_id = %(app_id)s AND p.status = 'ACTIVE' AND m.status = 'ACTIVE'
+WHERE p.client_id = %(app_id)s AND p.status = 'ACTIVE' AND m.status = 'ACTIVE' AND p.cut_offs = '[]'
 """
 
 
@@ -178,9 +178,8 @@ def _hand_out(consent: PendingConsent, errors: dict[str, str]) -> Outcome:
     """What was decided, less what was withdrawn or lost its approval since; once."""
     if not consent.collect():
         raise results.InvalidParameters("consentId: its code was handed out before. Call getAuthCode again.")
-    grants = MiniProgramGrant.objects.usable().filter(user=consent.user, mini_program=consent.mini_program)
-    grant = grants.first()
-    held = grant.open_scopes() if grant else set()
+    grant = MiniProgramGrant.of(consent.user, consent.mini_program)
+    held = grant.open_scopes() if grant and not grant.paused_at else set()
     approvals = consent.mini_program.approvals()
     for name in consent.scopes:
         if name not in errors and name not in approvals:
@@ -220,7 +219,7 @@ def _sort_out(user: User, program: MiniProgram, names: list[str]) -> _Call:
     errors = {name: code for name in names if (code := _refused(name, approvals))}
     if len(errors) == len(names):
         raise results.InvalidParameters(f"scopes: none is usable ({_named(errors)}).", error_scopes=errors)
-    grant = MiniProgramGrant.objects.live().filter(user=user, mini_program=program).first()
+    grant = MiniProgramGrant.of(user, program)
     if grant and grant.paused_at:
         raise results.Cancelled(PAUSED, error_scopes={**dict.fromkeys(names, results.SCOPE_REFUSED), **errors})
     asked = [name for name in names if name not in errors and not known[name].silent]

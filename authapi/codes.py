@@ -65,6 +65,7 @@ def _check(row: AuthCode) -> None:
         raise results.UsedAuthCode(reason=f"auth code #{row.pk} was used at {row.used_at.isoformat()}")
     if row.expires <= timezone.now():
         raise results.ExpiredAuthCode(reason=f"auth code #{row.pk} expired at {row.expires.isoformat()}")
+    row.grant.mini_program = row.application
     if not row.grant.is_live:
         raise results.InvalidAuthCode(reason=f"the grant of auth code #{row.pk} has ended")
     if row.grant.paused_at:

@@ -39,6 +39,7 @@ _USABLE = """
     AND (%(app_id)s = '' OR p.client_id = %(app_id)s) AND (%(reference)s = '' OR p.client_id = %(reference)s)
     AND u.status = 'ACTIVE' AND u.is_active
     AND g.ended_at IS NULL AND g.paused_at IS NULL AND (g.expires_at IS NULL OR g.expires_at > %(now)s)
+    AND p.cut_offs = '[]'
 """
 _ISSUE = """
 access AS (

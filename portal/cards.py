@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from portal import scopes
-from portal.models import ConsentDecision, MiniProgram, MiniProgramGrant
+from portal.models import ConsentDecision, MassRevocation, MiniProgram, MiniProgramGrant
 from portal.models.grants import labels
 
 SOON = timedelta(days=14)
@@ -73,12 +73,13 @@ def found(user_id: int | None, query: str = "") -> Grants:
     if query:
         rows = rows.filter(mini_program__in=_named(user_id, query))
     taken = ConsentDecision.objects.filter(grant=OuterRef("pk"), act__in=(Act.WITHDRAWN, Act.REVOKED))
-    live = Q(ended_at=None) & (Q(expires_at=None) | Q(expires_at__gt=timezone.now()))
+    cut = Exists(MassRevocation.ending())
+    live = Q(ended_at=None) & (Q(expires_at=None) | Q(expires_at__gt=timezone.now())) & ~Q(cut)
     return rows.annotate(
         state=Case(
             When(live & Q(paused_at=None), then=Value(State.ACTIVE.value)),
             When(live, then=Value(State.PAUSED.value)),
-            When(Exists(taken), then=Value(State.WITHDRAWN.value)),
+            When(Exists(taken) | cut, then=Value(State.WITHDRAWN.value)),
             default=Value(State.EXPIRED.value),
         )
     )

@@ -111,7 +111,7 @@ def of(consent: PendingConsent) -> Sheet:
     Two statements, one for each kind of rows that it previews, and one more when a purpose has changed.
     """
     program, approvals = consent.mini_program, consent.mini_program.approvals()
-    grant = MiniProgramGrant.objects.live().filter(user=consent.user, mini_program=program).first()
+    grant = MiniProgramGrant.of(consent.user, program)
     asked = [scopes.catalogue()[name] for name in consent.asked if name in scopes.catalogue()]
     found = [approvals.get(scope.name) for scope in asked]
     limits = [approval.max_days if approval else None for approval in found]

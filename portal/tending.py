@@ -15,7 +15,7 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from portal import erasure
+from portal import erasure, mass_revocations
 from portal.models import InboxNotice, MiniProgramGrant, ScopeApproval
 from portal.models.grants import OVER
 
@@ -29,6 +29,7 @@ NOTICE = timedelta(days=7)  # between the reminder and the end
 def tend(batch: int = BATCH) -> dict[str, int]:
     """End what ran out, tell of changed purposes, erase the accounts whose day has come; how many of each."""
     return {
+        "Grants ended by mass revocations": mass_revocations.carry_on(),
         "Grants ended": end_what_ran_out(batch),
         "Changed purposes told": announce(batch),
         "Accounts erased": erasure.erase_due(),

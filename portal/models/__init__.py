@@ -5,6 +5,7 @@ from .consents import PendingConsent
 from .grants import MiniProgramGrant
 from .inbox import InboxNotice
 from .ledger import ConsentDecision, ConsentText
+from .mass_revocations import MassRevocation
 from .merchants import Merchant, MerchantKey, Sector
 from .mini_programs import MiniProgram, PurposeVersion, ScopeApproval
 from .notices import MerchantNotice
@@ -22,6 +23,7 @@ __all__ = [
     "Contact",
     "InboxNotice",
     "LoginId",
+    "MassRevocation",
     "Merchant",
     "MerchantKey",
     "MerchantNotice",

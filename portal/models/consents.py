@@ -135,7 +135,7 @@ class PendingConsent(models.Model):
         }
 
     def _write_refusal(self, shown: ConsentText | None) -> None:
-        grant = MiniProgramGrant.objects.live().filter(user=self.user, mini_program=self.mini_program).first()
+        grant = MiniProgramGrant.of(self.user, self.mini_program)
         held = grant.names if grant else []
         decision = ConsentDecision.objects.write(
             act=ConsentDecision.Act.REFUSED,

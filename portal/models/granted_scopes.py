@@ -32,10 +32,17 @@ class GrantedScopes(models.Model):
     class Meta:
         abstract = True
 
+    def cut(self) -> set[str]:
+        """The scopes that were taken away and stand here all the same: see MiniProgramGrant."""
+        raise NotImplementedError
+
     @property
     def is_live(self) -> bool:
         """Neither ended nor past its time."""
-        return self.ended_at is None and (self.expires_at is None or self.expires_at > timezone.now())
+        if self.ended_at or (self.expires_at and self.expires_at <= timezone.now()):
+            return False
+        cut = self.cut()
+        return not cut or cut < self.scopes.keys()
 
     @property
     def names(self) -> list[str]:
@@ -45,7 +52,8 @@ class GrantedScopes(models.Model):
 
     def open_scopes(self) -> set[str]:
         """The granted scopes whose time has not run out."""
-        return open_scopes(self.scopes, self.terms, timezone.now()) if self.terms else set(self.scopes)
+        found = open_scopes(self.scopes, self.terms, timezone.now()) if self.terms else set(self.scopes)
+        return found - self.cut()
 
     def covers(self, names: Iterable[str]) -> bool:
         """Whether every one of these scopes is granted now."""
@@ -53,7 +61,8 @@ class GrantedScopes(models.Model):
 
     def settles(self, name: str, purpose: int) -> bool:
         """Whether this scope need not be asked, its purpose being in this version."""
-        return name in self.scopes and Term.read(self.terms, name).settles(purpose, timezone.now())
+        held = name in self.scopes and name not in self.cut()
+        return held and Term.read(self.terms, name).settles(purpose, timezone.now())
 
     def lapsed(self) -> set[str]:
         """The scopes whose time ran out and that nobody has taken away so far; all of them when it is over."""
@@ -73,6 +82,11 @@ class GrantedScopes(models.Model):
         if self.last_used_at is None or self.last_used_at < now - LAST_USED_PRECISION:
             type(self)._default_manager.filter(pk=self.pk).update(last_used_at=now)
             self.last_used_at = now
+
+    def drop(self, names: Iterable[str]) -> None:
+        """Without these scopes, and with the times that follow; not saved."""
+        self.scopes = {name: since for name, since in self.scopes.items() if name not in names}
+        self.set_terms({})
 
     def set_terms(self, terms: Mapping[str, Term]) -> None:
         """These terms in place of those of the same scopes, and the times that follow; not saved.

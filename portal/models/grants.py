@@ -9,22 +9,24 @@ from typing import Any
 from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from oauth2_provider.models import AccessToken, RefreshToken
 
 from portal import scopes as catalogue
 from portal.middleware import current_trace_id
 from portal.terms import Duration, Term
 
+from . import endings
+from .cut_offs import CutOff
+from .endings import Ending
 from .granted_scopes import TERMS, GrantedScopes
 from .inbox import InboxNotice
 from .ledger import ConsentDecision, ConsentText
+from .mass_revocations import MassRevocation
 from .mini_programs import MiniProgram
 from .notices import MerchantNotice
 from .users import User
 
 Act = ConsentDecision.Act
 OVER = "its time ran out"
-NOTICES = {Act.WITHDRAWN: "USER_WITHDREW", Act.REVOKED: "OPERATOR_REVOKED", Act.EXPIRED: "EXPIRED"}  # wire.md 5.5
 
 
 def new_grant_id() -> str:
@@ -36,8 +38,9 @@ class GrantQuerySet(models.QuerySet["MiniProgramGrant"]):
     """Chains for the states a grant can be in."""
 
     def live(self) -> "GrantQuerySet":
-        """Not ended and not past its time."""
-        return self.filter(ended_at=None).filter(models.Q(expires_at=None) | models.Q(expires_at__gt=timezone.now()))
+        """Not ended, not past its time, and not ended by a mass revocation whose rows have not followed."""
+        rows = self.filter(ended_at=None).filter(models.Q(expires_at=None) | models.Q(expires_at__gt=timezone.now()))
+        return rows.exclude(models.Exists(MassRevocation.ending()))
 
     def usable(self) -> "GrantQuerySet":
         """Live and not paused: what opens anything."""
@@ -82,6 +85,14 @@ class MiniProgramGrant(GrantedScopes):
 
     def __str__(self) -> str:
         return f"grant {self.pk[:6]}…"
+
+    @classmethod
+    def of(cls, user: User, mini_program: MiniProgram) -> "MiniProgramGrant | None":
+        """The live grant of this pair. One statement."""
+        grant = cls.objects.live().filter(user=user, mini_program=mini_program).first()
+        if grant:
+            grant.mini_program = mini_program
+        return grant
 
     @classmethod
     @transaction.atomic
@@ -150,9 +161,26 @@ class MiniProgramGrant(GrantedScopes):
         self.refresh_from_db()
         return True
 
+    def cut(self) -> set[str]:
+        """What mass revocations took of it that is not written down here."""
+        return set().union(*(cut.takes(self.scopes, self.since) for cut in self._cut_offs()))
+
+    def _cut_offs(self) -> list[CutOff]:
+        return [CutOff.read(stored) for stored in self.mini_program.cut_offs]
+
+    def catch_up(self) -> bool:
+        """Write down what mass revocations took, for a caller who cannot wait for them; False when it was nothing."""
+        changed = False
+        for cut in self._cut_offs():
+            if names := cut.takes(self.scopes, self.since):
+                revocation = MassRevocation.objects.select_related("decided_by").get(pk=cut.revocation)
+                changed |= self.revoke(by=revocation.decided_by, scopes=names, reason=revocation.told)
+        return changed
+
     def _lock(self) -> "MiniProgramGrant":
         """This row as it is now, under a lock."""
-        return type(self).objects.select_for_update(no_key=True, of=("self",)).get(pk=self.pk)
+        rows = type(self).objects.select_for_update(no_key=True, of=("self",))
+        return rows.select_related("mini_program").get(pk=self.pk)
 
     @transaction.atomic
     def ask_deletion(self) -> bool:
@@ -178,39 +206,22 @@ class MiniProgramGrant(GrantedScopes):
         what the merchant is told where that is not plain: USER_DELETED.
         """
         grant = self._lock()
-        taken = set(grant.scopes) if scopes is None else set(scopes) & grant.scopes.keys()
-        if grant.ended_at or not taken:
+        names = set(grant.scopes) if scopes is None else set(scopes) & grant.scopes.keys()
+        if grant.ended_at or not names:
             return False
-        before = grant.names
-        if scopes is not None and taken < grant.scopes.keys():
-            grant.scopes = {name: since for name, since in grant.scopes.items() if name not in taken}
-            grant.set_terms({})
-            grant.save(update_fields=["scopes", *TERMS])
-            grant._write(Act.NARROWED if by else Act.EXPIRED, actor=by, before=before, reason=reason)
+        ending = Ending(by, reason, notice)
+        if scopes is not None and names < grant.scopes.keys():
+            grant._narrow(names, ending)
         else:
-            grant._end(by, reason, notice)
+            endings.end([grant], ending)
         self.refresh_from_db()
         return True
 
-    def _end(self, by: User | None, reason: str, notice: str) -> None:
-        act = Act.EXPIRED if by is None else Act.WITHDRAWN if by.pk == self.user_id else Act.REVOKED
-        before = self.names
-        self.ended_at = timezone.now()
-        self.save(update_fields=["ended_at"])
-        killed = self._kill_tokens()
-        self._write(act, actor=by, before=before, after=[], reason=reason)
-        if killed:
-            MerchantNotice.objects.tell(
-                self, authorizationNotifyType="TOKEN_CANCELED", reason=notice or NOTICES[act], scopes=before
-            )
-
-    def _kill_tokens(self) -> int:
-        """Revoke every token of this pair. Codes die with the grant they point to."""
-        now = timezone.now()
-        pair = {"user_id": self.user_id, "application_id": self.mini_program_id}
-        killed = RefreshToken.objects.filter(**pair, revoked=None).update(revoked=now)
-        AccessToken.objects.filter(**pair, expires__gt=now).update(expires=now)
-        return killed
+    def _narrow(self, names: set[str], ending: Ending) -> None:
+        """Take these scopes, of several, from a locked row."""
+        endings.record([self], ending, {self.pk: [name for name in self.names if name not in names]})
+        self.drop(names)
+        self.save(update_fields=["scopes", *TERMS])
 
     def _write(
         self, act: ConsentDecision.Act, *, before: list[str], after: list[str] | None = None, **fields: Any
@@ -231,9 +242,11 @@ class MiniProgramGrant(GrantedScopes):
     @classmethod
     def _locked(cls, user: User, mini_program: MiniProgram) -> "MiniProgramGrant":
         """The live grant of this pair under a row lock; an expired one is ended first."""
-        rows = cls.objects.select_for_update(no_key=True, of=("self",))
+        rows = cls.objects.select_for_update(no_key=True, of=("self",)).select_related("mini_program")
         while True:
             grant = rows.filter(user=user, mini_program=mini_program, ended_at=None).first()
+            if grant and grant.catch_up():
+                continue
             if grant and (lapsed := grant.lapsed()):
                 grant.revoke(by=None, scopes=lapsed, reason=OVER)
                 continue

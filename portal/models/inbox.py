@@ -1,5 +1,7 @@
 """What the portal tells a person about their permissions: kept as facts, put into words when it is read."""
 
+from collections.abc import Iterable
+
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -25,13 +27,22 @@ class InboxQuerySet(models.QuerySet["InboxNotice"]):
         """
         if decision.act in (Act.GIVEN, Act.WIDENED) and decision.shown_id is None:
             return None
-        return self.create(
-            kind=InboxNotice.Kind.DECISION,
-            user_id=decision.user_id,
-            mini_program_id=decision.mini_program_id,
-            decision=decision,
-            read_at=timezone.now() if decision.actor_id == decision.user_id else None,
-        )
+        return self.tell_all([decision])[0]
+
+    def tell_all(self, decisions: Iterable[ConsentDecision]) -> "list[InboxNotice]":
+        """The receipts of these decisions. One statement for a thousand."""
+        now = timezone.now()
+        notices = [
+            InboxNotice(
+                kind=InboxNotice.Kind.DECISION,
+                user_id=decision.user_id,
+                mini_program_id=decision.mini_program_id,
+                decision=decision,
+                read_at=now if decision.actor_id == decision.user_id else None,
+            )
+            for decision in decisions
+        ]
+        return self.bulk_create(notices, batch_size=1000)
 
 
 class InboxNotice(models.Model):

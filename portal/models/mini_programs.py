@@ -70,6 +70,8 @@ class MiniProgram(AbstractApplication):
     page_url = models.URLField(_("page URL"), max_length=512, blank=True)
     status = models.CharField(_("status"), max_length=16, choices=Status, default=Status.ACTIVE)
     features = models.JSONField(_("features"), default=all_features, blank=True)
+    # Mass revocations that took effect while their rows follow: see CutOff. Empty nearly always.
+    cut_offs = models.JSONField(default=list, editable=False)
 
     class Meta(AbstractApplication.Meta):
         swappable = "OAUTH2_PROVIDER_APPLICATION_MODEL"

@@ -29,6 +29,13 @@ class VouchedManager(models.Manager[Row], Generic[Row]):
         row.save(force_insert=True, using=self._db)
         return row
 
+    def write_all(self, rows: Iterable[Row]) -> list[Row]:
+        """Insert these rows, each with its MAC. One statement for a thousand."""
+        made = list(rows)
+        for row in made:
+            row.mac = fingerprints.mac(row.vouched())
+        return self.bulk_create(made, batch_size=BATCH)
+
 
 class VouchedRow(models.Model):
     """A row of an append-only table whose `mac` vouches for it from its writing to its sealing."""

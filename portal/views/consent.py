@@ -163,8 +163,7 @@ class ConsentDone(View):
 
 def allowed(consent: PendingConsent) -> list[tuple[Term, list[str]]]:
     """What was allowed on this sheet, by how long it holds; what has been taken back since, without an end."""
-    grants = MiniProgramGrant.objects.live().filter(user=consent.user, mini_program=consent.mini_program)
-    grant = grants.first() if consent.granted else None
+    grant = MiniProgramGrant.of(consent.user, consent.mini_program) if consent.granted else None
     names: dict[Term, list[str]] = {}
     for name in consent.granted:
         term = replace(grant.term_of(name), purpose=1) if grant else Term()

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db.models import OuterRef, QuerySet
+from django.db.models import OuterRef
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -26,7 +26,7 @@ DURATIONS = (Duration.MONTH, Duration.YEAR, Duration.ALWAYS)
 @login_required
 def detail(request: HttpRequest, grant_id: str) -> HttpResponse:
     """Each scope with its value, purpose, times and reads; what can be done about it; each decision, in words."""
-    grant = get_object_or_404(rows().annotate(unread=unread_of(OuterRef("user"))), pk=grant_id, user=request.user)
+    grant = own(request, grant_id)
     state = now(request, grant) if grant.is_live else over(grant)
     # The header's count came with the grant: this page has enough statements of its own.
     context = {"grant": grant, "count_unread": vars(grant)["unread"] or 0, **state, **past(request, grant)}
@@ -51,10 +51,9 @@ def now(request: HttpRequest, grant: MiniProgramGrant) -> dict[str, Any]:
 def over(grant: MiniProgramGrant) -> dict[str, Any]:
     """What it shows of one that ended: what the mini-program got, and where it lives on."""
     program = grant.mini_program
-    live = MiniProgramGrant.objects.live().filter(user=grant.user, mini_program=program)
     return {
         "got": cards.told(grant.scopes),
-        "again": live.first(),
+        "again": MiniProgramGrant.of(grant.user, program),
         "can_be_asked": bool(program.merchant.notify_url),
         "user_id": program.merchant.sector.user_id(grant.user.uuid.bytes),
         "over_at": grant.ended_at or grant.expires_at,
@@ -170,10 +169,9 @@ def nothing_to_do(request: HttpRequest, grant: MiniProgramGrant, otherwise: str)
 
 
 def own(request: HttpRequest, grant_id: str) -> MiniProgramGrant:
-    """404 for anything of another user (trust 25)."""
-    return get_object_or_404(rows(), pk=grant_id, user=request.user)
-
-
-def rows() -> QuerySet[MiniProgramGrant]:
-    """Grants with all that their page reads of them."""
-    return MiniProgramGrant.objects.select_related("user", "mini_program__merchant__sector")
+    """404 for anything of another user (trust 25). What a mass revocation took is written down first."""
+    rows = MiniProgramGrant.objects.select_related("user", "mini_program__merchant__sector")
+    rows = rows.annotate(unread=unread_of(OuterRef("user")))
+    grant = get_object_or_404(rows, pk=grant_id, user=request.user)
+    grant.catch_up()
+    return grant
