@@ -84,7 +84,9 @@ class MassRevocation(models.Model):
     def programs(self) -> "models.QuerySet[MiniProgram]":
         """The mini-programs it is about, in the order they are worked through."""
         rows = MiniProgram.objects.order_by("pk")
-        return rows.filter(merchant=self.merchant_id) if self.merchant_id else rows.filter(pk=self.mini_program_id)
+        if self.merchant_id:
+            return rows.filter(merchant=self.merchant_id)
+        return rows.filter(pk=self.mini_program_id or 0)
 
     @property
     def cut_off(self) -> CutOff:
