@@ -7,10 +7,13 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import SuspiciousOperation
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from portal import recent_sign_in, second_factor
 from portal.models import User
 from portal.sign_in import ConsoleSignInForm, answered
 
@@ -25,7 +28,7 @@ GROUPS: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
 
 
 class Console(admin.AdminSite):
-    """The admin site under our name, in our order, for operators whose own account is in order."""
+    """The admin site under our name, in our order, for operators whose account is in order and who showed a factor."""
 
     index_title = gettext_lazy("Operations")
     empty_value_display = "–"
@@ -40,24 +43,54 @@ class Console(admin.AdminSite):
     def site_title(self) -> str:  # type: ignore[override]
         return self.site_header
 
-    def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """Limited like every sign-in (trust 19)."""
-        return answered(super().login(request, extra_context))
+    def get_urls(self) -> list[Any]:
+        """With the pages of the second factor, which stand before the guard."""
+        from portal.admin.second_factor import urls  # which registers pages with this site
 
-    def has_permission(self, request: HttpRequest) -> bool:
+        return [*urls(), *super().get_urls()]
+
+    def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Limited like every sign-in (trust 19); whoever is signed in is led to the second step."""
+        if request.method == "GET" and (step := self.step_due(request)):
+            return step
+        response = answered(super().login(request, extra_context))
+        if response.status_code == 302 and request.method == "POST":
+            recent_sign_in.remember(request)
+        return response
+
+    def is_operator(self, request: HttpRequest) -> bool:
         """A frozen operator is no operator."""
         return super().has_permission(request) and getattr(request.user, "status", "") == User.Status.ACTIVE
 
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Operators who showed their second factor in this session (trust 34)."""
+        return self.is_operator(request) and second_factor.is_shown(request)
+
+    def step_due(self, request: HttpRequest) -> HttpResponse | None:
+        """Where an operator goes first who did not show a second factor, or has none; then they come back."""
+        if not self.is_operator(request) or second_factor.is_shown(request):
+            return None
+        assert isinstance(request.user, User)
+        page = "second_factor_show" if second_factor.is_enrolled(request.user) else "second_factor"
+        came_for = request.GET.get("next", "") if request.path == reverse("admin:login") else request.get_full_path()
+        query = {"next": came_for} if came_for and request.method == "GET" else {}
+        return HttpResponseRedirect(f"{reverse(f'admin:{page}')}?{urlencode(query)}".rstrip("?"))
+
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
-        """As ever, but a NUL byte is a 400: PostgreSQL would refuse it, and that would be a 500 (trust 36)."""
+        """As ever, but first the second factor, and a NUL byte is a 400, where PostgreSQL would make it a 500."""
 
         @wraps(view)
         def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            if any("\0" in text for text in _sent(request)):
-                raise SuspiciousOperation("a NUL byte in the request")
+            _refuse_nul(request)
             return view(request, *args, **kwargs)
 
-        return super().admin_view(checked, cacheable)
+        inner = super().admin_view(checked, cacheable)
+
+        @wraps(inner)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            return self.step_due(request) or inner(request, *args, **kwargs)
+
+        return guarded
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         """The lists in GROUPS' order; one app's own page is left as it is."""
@@ -80,6 +113,12 @@ class Console(admin.AdminSite):
             for label, name, listed in groups
             if listed
         ]
+
+
+def _refuse_nul(request: HttpRequest) -> None:
+    """Trust 36."""
+    if any("\0" in text for text in _sent(request)):
+        raise SuspiciousOperation("a NUL byte in the request")
 
 
 def _sent(request: HttpRequest) -> Iterator[str]:

@@ -35,35 +35,39 @@ class Tries:
     (spelling aside) and not by account, so that a limit tells nobody which names belong together.
     """
 
+    kind = "sign-in"
+    tries_of_name = TRIES_OF_NAME
+
     def __init__(self, request: HttpRequest, name: str) -> None:
         shown = masking.login(name)
         self.shown = masking.text(name) if shown == name else shown  # somebody may have typed a password here
         self.address = limits.network(str(request.META.get("REMOTE_ADDR", "")))
         self.name = auth.canonical(name)
         self.pair = f"{self.name!r} from {self.address}"
+        self.home = f"at home ({self.kind}) {self.pair}"
 
     def start(self) -> limits.Over | None:
         """Count one try. Raises CacheDownError: then nobody signs in, as guessing would have no limit."""
-        if over := limits.hit(f"sign-in as {self.pair}", settings.SIGN_IN_TRIES, QUARTER):
+        if over := limits.hit(f"{self.kind} as {self.pair}", settings.SIGN_IN_TRIES, QUARTER):
             return self._told(over, "this name from this address")
-        if over := limits.hit(f"sign-in from {self.address}", settings.SIGN_IN_TRIES_OF_ADDRESS, QUARTER):
+        if over := limits.hit(f"{self.kind} from {self.address}", settings.SIGN_IN_TRIES_OF_ADDRESS, QUARTER):
             return self._told(over, "this address")
-        if over := limits.hit(f"sign-in as {self.name!r}", TRIES_OF_NAME, HOUR):
-            return None if limits.is_remembered(f"at home {self.pair}") else self._told(over, "this name")
+        if over := limits.hit(f"{self.kind} as {self.name!r}", self.tries_of_name, HOUR):
+            return None if limits.is_remembered(self.home) else self._told(over, "this name")
         return None
 
     def _told(self, over: limits.Over, which: str) -> limits.Over:
         if over.first:
-            logger.warning("limit reached: sign-ins with %s (%r, %s)", which, self.shown, self.address)
+            logger.warning("limit reached: %ss with %s (%r, %s)", self.kind, which, self.shown, self.address)
         return over
 
     def succeeded(self) -> None:
         """The password was right: this try was none."""
         with suppress(CacheDownError):
-            limits.forget(f"sign-in as {self.pair}")
-            limits.take_back(f"sign-in from {self.address}")
-            limits.take_back(f"sign-in as {self.name!r}")
-            limits.remember(f"at home {self.pair}", MONTH)
+            limits.forget(f"{self.kind} as {self.pair}")
+            limits.take_back(f"{self.kind} from {self.address}")
+            limits.take_back(f"{self.kind} as {self.name!r}")
+            limits.remember(self.home, MONTH)
 
 
 class TryingForm(forms.Form):

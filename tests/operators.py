@@ -1,14 +1,19 @@
 """Operators as the tests play them: someone in a role, at the console."""
 
 from importlib import import_module
+from time import time
 from typing import Any
 
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import generate_totp_secret
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
 
+from portal import recent_sign_in, second_factor
+from portal.encryption import encrypt
 from portal.models import (
     AbuseReport,
     ConsentDecision,
@@ -40,12 +45,29 @@ def in_role(role: str) -> User:
     return user
 
 
-class Desk(Client):
-    """The console in an operator's browser."""
+def factor_of(user: User) -> Authenticator:
+    """The operator's authenticator app; it is set up when there is none."""
+    row, _made = Authenticator.objects.get_or_create(
+        user=user, type=Authenticator.Type.TOTP, defaults={"data": {"secret": encrypt(generate_totp_secret())}}
+    )
+    return row
 
-    def __init__(self, user: User) -> None:
+
+def take_seat(client: Client, user: User, *, ago: float = 0) -> None:
+    """As if this operator had signed in at the console so many seconds ago: password, then second factor."""
+    client.force_login(user)
+    session = client.session
+    session[second_factor.KEY] = factor_of(user).pk
+    session[recent_sign_in.KEY] = int(time() - ago)
+    session.save()
+
+
+class Desk(Client):
+    """The console in an operator's browser, `ago` seconds after they signed in."""
+
+    def __init__(self, user: User, *, ago: float = 0) -> None:
         super().__init__()
-        self.force_login(user)
+        take_seat(self, user, ago=ago)
 
     def page(self, path: str) -> str:
         response = self.get(path)

@@ -1,10 +1,11 @@
 """People in the operator's console: found by an exact name, shown masked, frozen with a reason (trust 32)."""
 
-from typing import Any, cast
+from typing import Any
 
+from allauth.account.admin import EmailAddress
+from allauth.mfa.admin import Authenticator
 from django.contrib import admin
-from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.contenttypes.models import ContentType
+from django.contrib.admin.models import LogEntry
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -15,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from portal import masking
+from portal.admin.log_lines import log_about
 from portal.admin.pages import EditAdmin, find_user
 from portal.models import Address, Contact, LoginId, User
 
@@ -107,14 +109,7 @@ class UserAdmin(EditAdmin):
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> LogEntry:
         """Names the person by number: the log is for ever, and not encrypted."""
-        return LogEntry.objects.create(
-            user=cast("User", request.user),
-            content_type=ContentType.objects.get_for_model(User),
-            object_id=obj.pk,
-            object_repr=f"#{obj.pk}",
-            action_flag=CHANGE,
-            change_message=message,
-        )
+        return log_about(request, obj, message)
 
     def applies(self, action: str, row: User) -> bool:
         return row.status == (User.Status.FROZEN if action == "unfreeze" else User.Status.ACTIVE)
@@ -161,3 +156,7 @@ class UserAdmin(EditAdmin):
 def _set_status(user: User, before: str, after: str) -> bool:
     """One conditional update: two operators at once do it once."""
     return bool(User.objects.filter(pk=user.pk, status=before).update(status=after))
+
+
+# allauth brings pages of its own: e-mail addresses are login ids here, and second factors show their owners' secrets.
+admin.site.unregister([EmailAddress, Authenticator])
