@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 from oauth2_provider.models import RefreshToken
@@ -83,9 +85,22 @@ def _page(key: int) -> int | None:
             grants, tokens = _end(batch, program, keys)
             batch.add(grants, tokens, program_done=program.pk, grant_done=keys[-1])
             return grants
-    batch.finish()
-    logger.info("%s is done", batch)
+    _finish(batch)
     return None
+
+
+def _finish(batch: MassRevocation) -> None:
+    """The mini-programs forget it, and the operators' log remembers what it came to."""
+    batch.finish()
+    LogEntry.objects.create(
+        user=batch.decided_by,
+        content_type=ContentType.objects.get_for_model(MassRevocation),
+        object_id=batch.pk,
+        object_repr=str(batch),
+        action_flag=CHANGE,
+        change_message=f"Done: {batch.grants_ended} grants and {batch.tokens_ended} tokens ended. Why: {batch.reason}",
+    )
+    logger.info("%s is done", batch)
 
 
 def _end(batch: MassRevocation, program: MiniProgram, keys: list[str]) -> tuple[int, int]:

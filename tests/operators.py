@@ -33,7 +33,11 @@ ROLES = ("auditor", "support", "manager")
 def restore_roles() -> None:
     """Make the groups again as the migrations did: a transactional test leaves an empty database behind."""
     loader = MigrationExecutor(connection).loader
-    for name, make in (("0002_roles", "make_roles"), ("0007_report_roles", "add_reports")):
+    for name, make in (
+        ("0002_roles", "make_roles"),
+        ("0007_report_roles", "add_reports"),
+        ("0009_mass_revocation_roles", "add_mass_revocations"),
+    ):
         migration = import_module(f"portal.migrations.{name}")
         getattr(migration, make)(loader.project_state(("portal", name)).apps, connection.schema_editor())
 

@@ -9,10 +9,15 @@ from django.http import HttpRequest
 from portal.models import User
 
 
+def operator(request: HttpRequest) -> User:
+    """Who acts; the site lets nobody else in."""
+    return cast("User", request.user)
+
+
 def log_about(request: HttpRequest, person: User, words: str) -> LogEntry:
     """What this operator did to this person, and why (trust 30)."""
     return LogEntry.objects.create(
-        user=cast("User", request.user),
+        user=operator(request),
         content_type=ContentType.objects.get_for_model(User),
         object_id=person.pk,
         object_repr=f"#{person.pk}",
@@ -23,4 +28,4 @@ def log_about(request: HttpRequest, person: User, words: str) -> LogEntry:
 
 def log_own(request: HttpRequest, words: str) -> LogEntry:
     """What this operator did to their own account."""
-    return log_about(request, cast("User", request.user), words)
+    return log_about(request, operator(request), words)
