@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('portal', '0007_report_roles'),
+        ('portal', '0009_mass_revocation_roles'),
     ]
 
     operations = [
