@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from django.db import DataError
 
 from authapi import platform, sealing
-from portal import fingerprints
+from portal import fingerprints, settled
 from portal.models import ConsentText, Seal
 from portal.models.seals import SUSPECT
 
@@ -62,7 +62,7 @@ class Inspection:
 
     def _rows(self, seal: Seal) -> Iterator[str]:
         sealed = seal.digests()
-        after = self.head.last_pk if self.head else sealing.BEFORE_ALL
+        after = self.head.last_pk if self.head else settled.BEFORE_ALL
         if sealed and seal.number != (self.head.number + 1 if self.head else 1):
             after = min(sealed) - 1  # what a removed seal covered is not called inserted
         there = {row["id"]: fingerprints.digest(row) for row in sealing.rows(self.chain, after, seal.last_pk)}
@@ -72,7 +72,7 @@ class Inspection:
                 yield f"{self.chain} #{pk} {verdict}"
 
     def _unsealed(self) -> Iterator[str]:
-        after = self.head.last_pk if self.head else sealing.BEFORE_ALL
+        after = self.head.last_pk if self.head else settled.BEFORE_ALL
         while batch := sealing.page(self.chain, after):
             for pk in sorted(sealing.suspicious(sealing.CHAINS[self.chain], batch)):
                 yield f"{self.chain} #{pk} was changed or inserted; it is not sealed yet"

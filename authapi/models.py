@@ -7,6 +7,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 from oauth2_provider.models import AbstractGrant
 
+from authapi.endpoint_hours import EndpointHour as EndpointHour  # it has a file of its own
 from portal.models.seals import VouchedManager, VouchedRow
 
 

@@ -3,48 +3,33 @@
 Writers take no lock and wait for nobody. The sealer comes after them and seals what can no longer change its place.
 """
 
-import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.contrib.admin.models import LogEntry
-from django.db import IntegrityError, connection, models, transaction
+from django.db import IntegrityError, models, transaction
 
 from authapi import platform
 from authapi.models import ErrorAudit
-from portal import fingerprints
+from portal import fingerprints, settled
 from portal.models import ConsentDecision, Seal
 from portal.models.seals import BATCH, SUSPECT, vouched_columns
+from portal.settled import AFTER_ALL, BEFORE_ALL
 
 CHAINS: dict[str, type[models.Model]] = {model._meta.label: model for model in (ConsentDecision, ErrorAudit, LogEntry)}
 # Columns of other tables that a row's digest covers too: what it says is not complete without them.
 BESIDE = {"portal.ConsentDecision": ["shown__version", "shown__language"]}
-BEFORE_ALL = -(2**63) - 1
-AFTER_ALL = 2**63
-PATIENCE = 5.0  # seconds to wait for open transactions
-PAUSE = 0.02
 
 Values = dict[str, Any]
 
-_WRITERS = """
-    SELECT virtualtransaction FROM pg_locks
-    WHERE locktype = 'relation' AND relation = %s::regclass AND mode = 'RowExclusiveLock' AND granted
-      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-      AND pid IS DISTINCT FROM pg_backend_pid()
-"""
-
-
-class BusyError(Exception):
-    """A transaction that writes to the table has been open for longer than PATIENCE; nothing was sealed."""
-
 
 def seal(chain: str) -> Iterator[Seal]:
-    """Seal what is there, up to a thousand rows a seal; gives each seal when it is saved. Raises BusyError.
+    """Seal what is there, up to a thousand rows a seal; gives each seal when it is saved. Raises settled.BusyError.
 
     Several sealers may run: a number is given once, and whoever comes second leaves the rest to the first.
     """
     model, head = CHAINS[chain], head_of(chain)
-    upto = settled(model)
+    upto = settled.upto(model)
     while batch := page(chain, head.last_pk if head else BEFORE_ALL, upto):
         suspects = suspicious(model, batch)
         digests = {row["id"]: SUSPECT if row["id"] in suspects else fingerprints.digest(row) for row in batch}
@@ -73,45 +58,6 @@ def rows(chain: str, after: int, upto: int = AFTER_ALL) -> "models.QuerySet[Any,
 def page(chain: str, after: int, upto: int = AFTER_ALL) -> list[Values]:
     """The first thousand of these rows."""
     return list(rows(chain, after, upto)[:BATCH])
-
-
-def settled(model: type[models.Model]) -> int:
-    """The highest pk given so far, once whoever was given a lower one is done; BEFORE_ALL if none. Raises BusyError.
-
-    An INSERT locks the table against changes of its shape before it asks for a number, and until its transaction
-    ends; it is enough to wait for those who hold that lock now, for later ones get higher numbers. A number that
-    somebody made up, beyond the given ones, does not count: it would cover the rows to come.
-    SQLite has one writer at a time, who has given up or ended when we read.
-    """
-    if connection.vendor == "postgresql":
-        given = _last_number(model._meta.db_table)
-        _wait_for_writers(model._meta.db_table)
-        return given
-    newest = model._default_manager.order_by("-pk").values_list("pk", flat=True).first()
-    return BEFORE_ALL if newest is None else int(newest)
-
-
-def _last_number(table: str) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_get_serial_sequence(%s, 'id')", [table])
-        cursor.execute(f"SELECT last_value FROM {cursor.fetchone()[0]}")  # noqa: S608  (quoted by PostgreSQL)
-        return int(cursor.fetchone()[0])
-
-
-def _wait_for_writers(table: str) -> None:
-    there, deadline = _writers(table), time.monotonic() + PATIENCE
-    while there:
-        if time.monotonic() > deadline:
-            raise BusyError
-        time.sleep(PAUSE)
-        there &= _writers(table)
-
-
-def _writers(table: str) -> set[str]:
-    """The transactions that may have written to this table and are open."""
-    with connection.cursor() as cursor:
-        cursor.execute(_WRITERS, [table])
-        return {name for (name,) in cursor.fetchall()}
 
 
 def suspicious(model: type[models.Model], batch: Sequence[Values]) -> set[int]:

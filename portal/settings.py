@@ -273,7 +273,8 @@ REQUEST_TIME_WINDOW = timedelta(seconds=env.int("REQUEST_TIME_WINDOW_SECONDS", d
 LIMIT_CLIENT = env.int("LIMIT_CLIENT_PER_MINUTE", default=300)  # failed calls (trust 19, authapi/limits.py)
 LIMIT_ADDRESS = env.int("LIMIT_ADDRESS_PER_MINUTE", default=1000)
 LIMIT_PREFIX = env.int("LIMIT_SECRET_PER_MINUTE", default=100)
-# How often a process writes down who read what (authapi/accesses.py): what is lost when it is killed.
+# How often a process writes down who read what, and how long its calls took (authapi/counting.py): what is lost when
+# it is killed.
 ACCESS_COUNT_SECONDS = env.int("ACCESS_COUNT_SECONDS", default=30)
 # After how many days a permission nobody used is marked, and its user reminded; 0: never.
 GRANT_UNUSED_REMIND = timedelta(days=env.int("GRANT_UNUSED_REMIND_DAYS", default=90))

@@ -14,7 +14,7 @@ from django.core.cache import cache
 from django.test import Client
 from pytest_django.plugin import blocking_manager_key
 
-from authapi import accesses, platform
+from authapi import accesses, endpoint_times, platform
 from authapi.models import ErrorAudit
 from portal import recent_sign_in
 from portal.models import Address, Contact, LoginId, Merchant, MiniProgram, ScopeApproval, Sector, User
@@ -72,10 +72,10 @@ def _nothing_counted_yet(settings: Any) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _access_counts_by_hand(settings: Any) -> None:
+def _counts_by_hand(settings: Any) -> None:
     """No thread writes them behind a test's back; `accesses.counter.flush()` does."""
     settings.ACCESS_COUNT_SECONDS = 0
-    accesses.counter = accesses.Counter()
+    accesses.counter, endpoint_times.counter = accesses.Counter(), endpoint_times.Counter()
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,7 @@ from django.db import connection, transaction
 
 from authapi import sealing
 from authapi.models import ErrorAudit
+from portal import settled
 from portal.models import ConsentDecision, MiniProgram, Seal, User
 from portal.models.seals import vouch_for_all
 from tests.ledgers import AUDIT, pks, seal, sql, verify
@@ -124,7 +125,7 @@ def test_rows_written_while_sealers_run_are_sealed_once_each() -> None:
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
 def test_a_writer_that_does_not_end_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sealing, "PATIENCE", 0.1)
+    monkeypatch.setattr(settled, "PATIENCE", 0.1)
     begun, may_end = threading.Event(), threading.Event()
 
     def dawdle() -> None:

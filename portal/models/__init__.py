@@ -12,6 +12,7 @@ from .notices import MerchantNotice
 from .platform_keys import PlatformKey
 from .reports import AbuseReport
 from .seals import Seal
+from .tallies import DecisionDay, Watermark
 from .users import Address, Contact, LoginId, User
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "ConsentDecision",
     "ConsentText",
     "Contact",
+    "DecisionDay",
     "InboxNotice",
     "LoginId",
     "MassRevocation",
@@ -36,4 +38,5 @@ __all__ = [
     "Seal",
     "Sector",
     "User",
+    "Watermark",
 ]

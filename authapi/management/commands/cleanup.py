@@ -15,17 +15,18 @@ from django.utils import timezone
 from oauth2_provider.models import AccessToken, RefreshToken
 
 from authapi import families
-from authapi.models import AuthCode
+from authapi.models import AuthCode, EndpointHour
 from portal.models import PendingConsent, PlatformKey
 
 CONSENT_RETENTION = timedelta(days=1)
+TIMES_RETENTION = timedelta(days=100)  # the dashboard looks back 90
 
 
 class Command(BaseCommand):
     help = (
         "Delete dead codes and tokens RETENTION_DAYS after their end, unanswered consents a day after theirs, expired "
-        "sessions, and private signing keys that JWKS shows no more. The ledger and the error audit stay. Run it "
-        "daily."
+        "sessions, private signing keys that JWKS shows no more, and how long calls took more than 100 days ago. The "
+        "ledger and the error audit stay. Run it daily."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -44,6 +45,8 @@ class Command(BaseCommand):
         self._tell("First-party tokens deleted", delete(lone_access_tokens(cut), batch))
         self._tell("Consents deleted", delete(consents, batch))
         self._tell("Signing keys erased", PlatformKey.objects.erase_retired())
+        old = EndpointHour.objects.filter(hour__lt=now - TIMES_RETENTION)
+        self._tell("Times of endpoints deleted", delete(old, batch))
         self._tell("Sessions deleted", delete(Session.objects.filter(expire_date__lt=now), batch))
 
     def _tell(self, what: str, number: int) -> None:

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DataError, InterfaceError, OperationalError, connection
 
 from authapi import sealing
+from portal import settled
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ class Command(BaseCommand):
         try:
             for seal in sealing.seal(chain):
                 rows += seal.count
-        except sealing.BusyError:
+        except settled.BusyError:
             logger.warning("%s: a transaction that writes there stays open; its rows wait for the next look", chain)
             return False
         except (ValueError, TypeError, DataError):

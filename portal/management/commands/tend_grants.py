@@ -11,7 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError, connection
 
-from portal import tending
+from portal import tallying, tending
 
 logger = logging.getLogger(__name__)
 DAY = 24 * 60 * 60
@@ -37,7 +37,7 @@ class Command(BaseCommand):
         if forever:
             self._watch(every, batch)
         else:
-            self._tell(tending.tidy(batch) | tending.tend(batch))
+            self._tell(tending.tidy(batch) | tend(batch))
 
     def _watch(self, every: float, batch: int) -> None:
         """Ends between two looks, never within one; the first look, and one a day, goes through all grants."""
@@ -47,7 +47,7 @@ class Command(BaseCommand):
             while not stopped.is_set():
                 if time.monotonic() - tidied >= DAY and self._look(tending.tidy, batch):
                     tidied = time.monotonic()
-                self._look(tending.tend, batch)
+                self._look(tend, batch)
                 stopped.wait(every)
         finally:
             for number, handler in usual.items():
@@ -66,3 +66,10 @@ class Command(BaseCommand):
     def _tell(self, counts: dict[str, int]) -> None:
         for what, number in counts.items():
             self.stdout.write(f"{what}: {number}")
+
+
+def tend(batch: int) -> dict[str, int]:
+    """What is told, and then the day's sums, which are no news."""
+    counts = tending.tend(batch)
+    tallying.tally()
+    return counts
