@@ -9,33 +9,19 @@ from typing import Any
 
 import pytest
 import requests
-from django.http import HttpResponse
 from django.test import Client
-from django.urls import path
 
-from portal import urls
 from portal.logs import JsonLineFormatter, LineFormatter
 from portal.middleware import TraceIdFilter
 from portal.models import MiniProgram, User
 from portal.request_log import logger as requests_logger
-from tests import servers
+from tests import careless, servers
 from tests.conftest import PASSWORD, Container
 from tests.killable import RemoteMerchant
 from tests.merchants import MerchantServer
 
 GUESS = "wrong horse battery staple"
-CARELESS = "Zk9_pQ7xW2mB4nV6cL8jH1gF3dS5aT0y"  # a token that an exception names
-WORDS = f"token {CARELESS}, +639171234567, alice@example.org, postgres://portal:hunter2@db/portal"
 FORMATTERS = {"line": LineFormatter, "json": JsonLineFormatter}
-
-
-def careless(request: Any) -> HttpResponse:
-    """A page that fails with what it was sent in its variables, and with a token, a phone and a key in its words."""
-    password, header = request.POST["password"], request.headers["Authorization"]  # noqa: F841
-    raise RuntimeError(WORDS)
-
-
-urlpatterns = [*urls.urlpatterns, path("careless/", careless)]
 
 
 class Written(io.StringIO):
@@ -81,7 +67,7 @@ def listening(form: str, settings: Any) -> Iterator[Written]:
 
 
 @pytest.mark.trust(7)
-@pytest.mark.urls(__name__)
+@pytest.mark.urls("tests.careless")
 def test_no_secret_of_a_whole_story_is_logged(
     written: Written, alices: Container, alice: User, shop_server: MerchantServer
 ) -> None:
@@ -105,8 +91,17 @@ def test_no_secret_of_a_whole_story_is_logged(
     text = written.getvalue()
     assert "RuntimeError" in text  # the traceback of the page that failed, with the line of code
     assert "raise RuntimeError" in text
-    secrets = [code, pair["accessToken"], pair["refreshToken"], pair["customerId"], PASSWORD, GUESS, session, CARELESS]
-    secrets += [signed["Signature"].rpartition("=")[2], "9171234567", "alice@example.org", "hunter2", "x" * 32]
+    secrets = [
+        code,
+        pair["accessToken"],
+        pair["refreshToken"],
+        pair["customerId"],
+        PASSWORD,
+        GUESS,
+        session,
+        *careless.SPOKEN,
+    ]
+    secrets += [signed["Signature"].rpartition("=")[2], "x" * 32]
     assert [secret for secret in secrets if secret in text] == []
 
 
@@ -165,7 +160,7 @@ def test_probes_leave_no_line(as_json: Written, client: Client, db: None) -> Non
     assert as_json.of_requests() == []
 
 
-@pytest.mark.urls(__name__)
+@pytest.mark.urls("tests.careless")
 def test_an_exception_is_one_object_with_its_trace_id(as_json: Written, db: None) -> None:
     client = Client(raise_request_exception=False)
     response = client.post("/careless/", {"password": "p"}, headers={"Authorization": "Bearer x"})
