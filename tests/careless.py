@@ -1,4 +1,4 @@
-"""The portal with a page that fails, its variables and its words full of secrets: none of them may be told anywhere."""
+"""The portal with a page that fails, its variables and words full of secrets: none of them may be told anywhere."""
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import path

@@ -1,4 +1,4 @@
-"""Somebody else's server on a real socket, who takes whatever is posted and keeps it: a collector, an error tracker."""
+"""Somebody else's server on a real socket, that keeps whatever is posted: a collector, an error tracker."""
 
 import gzip
 import threading
