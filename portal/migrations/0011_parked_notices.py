@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("portal", "0007_report_roles")]
+    dependencies = [("portal", "0010_tallies")]
 
     operations = [
         migrations.AddIndex(
