@@ -10,20 +10,17 @@ from django.contrib.admin import helpers
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Paginator
 from django.db import transaction
 from django.db.models import Q, QuerySet, URLField
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from portal import auth
 from portal.models import MiniProgram, User
 
-COUNTED = 10_000
 SHOWN = 20
 
 
@@ -38,21 +35,11 @@ class ReasonForm(forms.Form):
     )
 
 
-class CappedPaginator(Paginator):  # type: ignore[type-arg]  # not subscriptable at run time
-    """Counts no further than COUNTED rows: a list of millions is read by its filters, not by its last page."""
-
-    @cached_property
-    def count(self) -> int:
-        rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]
-        return rows.order_by()[:COUNTED].count()
-
-
 class ConsoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
     """What all pages have in common: nothing is deleted, no filter reads what is not shown, acts ask for a reason."""
 
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
-    paginator = CappedPaginator
     list_per_page = 50
     list_max_show_all = 50
     view_on_site = False
