@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.text import Truncator
@@ -13,8 +13,9 @@ from oauth2_provider.models import get_id_token_model
 
 from authapi import results
 from authapi.models import AuthCode, ErrorAudit
-from portal.admin.filters import AppIdFilter, RecentFilter, TextFilter
-from portal.admin.pages import ReadOnlyAdmin, concerning
+from portal.admin.filters import AppIdFilter, PartFilter, RecentFilter, TextFilter
+from portal.admin.lookups import concerning, led_to
+from portal.admin.pages import ReadOnlyAdmin
 
 
 class CreatedFilter(RecentFilter):
@@ -26,7 +27,7 @@ class CreatedFilter(RecentFilter):
 class ApplicationFilter(AppIdFilter):
     """By mini-program, under the toolkit's name for it."""
 
-    lookup = "application__client_id"
+    lookup = "application"
 
 
 class SecretAdmin(ReadOnlyAdmin):
@@ -37,6 +38,7 @@ class SecretAdmin(ReadOnlyAdmin):
     search_fields = ("pk",)
     search_help_text = gettext_lazy("appId, or the user's login, phone or e-mail; in full. Or = and a row's number.")
     ordering = ("-pk",)
+    sortable_by = ("number",)
     fields: ClassVar[Any] = ("number", "user", "application", "scope", "state", "created", "expires")
     readonly_fields: ClassVar[Any] = ("number", "state")
     list_display: Any = fields
@@ -111,12 +113,12 @@ class CodeFilter(admin.SimpleListFilter):
         return queryset.filter(code=self.value()) if self.value() else queryset
 
 
-class EndpointFilter(TextFilter):
+class EndpointFilter(PartFilter):
     """By a part of the path: vendors put prefixes before it."""
 
     title = gettext_lazy("endpoint (part of it)")
     parameter_name = "endpoint"
-    lookup = "endpoint__icontains"
+    lookup = "endpoint"
 
 
 class AuditAppFilter(TextFilter):
@@ -134,6 +136,7 @@ class ErrorAuditAdmin(ReadOnlyAdmin):
     list_display = ("at", "code", "endpoint", "app_id", "who", "why", "trace_id")
     list_filter = (RecentFilter, AuditAppFilter, EndpointFilter, CodeFilter)
     link_lookups = ("user__id__exact",)
+    sortable_by = ("at",)
     search_fields = ("trace_id__exact", "app_id__exact", "client_id__exact")
     search_help_text = gettext_lazy("Trace id, appId or Client-Id; in full.")
     fields = ("at", "code", "endpoint", "reason", "app_id", "client_id", "who", "scopes", "address", "trace_id")
@@ -142,6 +145,14 @@ class ErrorAuditAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """With the person, who may be gone: the row outlives them."""
         return super().get_queryset(request).select_related("user")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        return led_to(queryset, Q(trace_id=term), Q(app_id=term), Q(client_id=term)), False
 
     @admin.display(description=gettext_lazy("user"))
     def who(self, row: ErrorAudit) -> str:

@@ -8,6 +8,10 @@ from typing import Any
 from django.db import connection, models
 
 LINES = 20_000  # a write
+INDEXES = """
+SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
+WHERE indrelid = %s::regclass AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)
+"""
 Model = type[models.Model]
 
 
@@ -67,11 +71,7 @@ def settle(model: Model) -> None:
 def without_indexes(model: Model) -> Iterator[None]:
     """Its indexes are built anew, each in one go, when all is loaded; those of constraints stay. In a transaction."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = %s::regclass"
-            " AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)",
-            [model._meta.db_table],
-        )
+        cursor.execute(INDEXES, [model._meta.db_table])
         indexes = cursor.fetchall()
         for name, _definition in indexes:
             cursor.execute(f"DROP INDEX {name}")

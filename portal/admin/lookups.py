@@ -2,12 +2,14 @@
 
 from typing import Any
 
-from django.db.models import Exists, F, Q, QuerySet, Value
+from django.db import connection
+from django.db.models import Exists, F, Model, Q, QuerySet, Value
 
 from portal import auth
 from portal.models import LoginId, MiniProgram, User
 
 NOTHING = Q(pk__in=[])
+VALUES = 1000
 
 
 def concerning(term: str, program: str = "mini_program", *, otherwise: Q = NOTHING) -> Q:
@@ -33,16 +35,21 @@ def _named(term: str) -> Any:
     if number := _number(term):
         return people.filter(pk=number).values_list(user, "pk")
     logins = LoginId.objects.order_by().filter(value__in=auth.spellings(term))
-    return people.filter(username=term).values_list(user, F("pk")).union(
-        logins.values_list(user, F("user_id")),
-        people.filter(external_id=term).values_list(user, F("pk")),
-        MiniProgram.objects.order_by().filter(client_id=term).values_list(Value("program"), F("pk")),
+    return (
+        people.filter(username=term)
+        .values_list(user, F("pk"))
+        .union(
+            logins.values_list(user, F("user_id")),
+            people.filter(external_id=term).values_list(user, F("pk")),
+            MiniProgram.objects.order_by().filter(client_id=term).values_list(Value("program"), F("pk")),
+        )
     )
 
 
 def _number(term: str) -> int | None:
     """Of `#id`, as the error audit names people."""
-    return int(term[1:]) if term.startswith("#") and term[1:].isascii() and term[1:].isdigit() and len(term) < 19 else None
+    digits = term[1:] if term.startswith("#") and len(term) < 19 else ""
+    return int(digits) if digits.isascii() and digits.isdigit() else None
 
 
 def find_user(term: str) -> User | None:
@@ -60,3 +67,27 @@ def led_to(rows: QuerySet[Any], *meanings: Q) -> QuerySet[Any]:
     for meaning, is_there in zip(meanings, flags, strict=False):
         found |= meaning if is_there else Q()
     return rows.filter(found) if any(flags) else rows.none()
+
+
+_DISTINCT = """
+WITH RECURSIVE found(value) AS (
+    (SELECT {column} FROM {table} ORDER BY 1 LIMIT 1)
+    UNION ALL
+    SELECT (SELECT {column} FROM {table} WHERE {column} > found.value ORDER BY 1 LIMIT 1) FROM found
+    WHERE found.value IS NOT NULL
+)
+SELECT value FROM (SELECT value FROM found LIMIT %s) AS few WHERE value IS NOT NULL AND strpos(lower(value), %s) > 0
+"""
+
+
+def values_with(model: type[Model], name: str, part: str) -> list[str]:
+    """The different values of a column that have this part; of a thousand, read one by one from its index."""
+    column = str(model._meta.get_field(name).column)
+    if connection.vendor != "postgresql":
+        rows = model._default_manager.order_by().filter(**{f"{name}__icontains": part})
+        return list(rows.values_list(name, flat=True).distinct()[:VALUES])
+    quote = connection.ops.quote_name
+    with connection.cursor() as cursor:
+        statement = _DISTINCT.format(table=quote(model._meta.db_table), column=quote(column))
+        cursor.execute(statement, [VALUES, part.lower()])
+        return [value for (value,) in cursor.fetchall()]

@@ -9,7 +9,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from portal.admin.filters import AppIdFilter
-from portal.admin.pages import ReadOnlyAdmin, concerning
+from portal.admin.lookups import concerning
+from portal.admin.pages import ReadOnlyAdmin
 from portal.models import AbuseReport
 
 

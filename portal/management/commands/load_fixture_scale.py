@@ -17,9 +17,9 @@ from portal.scale.lives import Lives
 from portal.scale.size import Size
 
 DESCRIPTION = """Fill PostgreSQL with a made-up super-app: by default a million users with five million grants, ten
-million decisions and five million errors over two years, with COPY. For trying things out, never for a database that
-anybody needs: decisions and errors are written without a MAC (verify_ledger will say so), nobody has a password, and no
-token is known to anybody. All of it comes in one transaction, or nothing. Asks for a role that may set
+million decisions and five million errors over two years, with COPY. For trying things out, never for a database
+that anybody needs: decisions and errors are written without a MAC (verify_ledger will say so), nobody has a password,
+and no token is known to anybody. All of it comes in one transaction, or nothing. Asks for a role that may set
 session_replication_role (a superuser), and builds the tables' indexes anew."""
 
 
