@@ -76,7 +76,8 @@ class Samples:
         merchants = [*dict.fromkeys(row.merchant.client_id for row in some), "unknown"]
         newest = MiniProgramGrant.objects.order_by("-since").first()
         oldest = MiniProgramGrant.objects.order_by("since").first()
-        assert newest and oldest
+        assert newest
+        assert oldest
         self.typed = {
             "program": apps,
             "merchant": merchants,

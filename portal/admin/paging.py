@@ -145,15 +145,16 @@ class KeysetList(ChangeList):
         return super().get_ordering(request, queryset)
 
     def _count(self) -> Count:
-        """Exact up to COUNTED."""
+        """Exact up to COUNTED. What was searched for is likely to be less, a list as a whole is not."""
         if not self.has_next and not self.has_previous:
             return Count(len(self.result_list))
-        guess = rounded(estimated(self.queryset))
+        guess = 0 if self.query else rounded(estimated(self.queryset))
         if guess > 10 * COUNTED:
             return Count(guess, "about")
         number = self.queryset.values("pk")[: COUNTED + 1].count()
         if number <= COUNTED:
             return Count(number)
+        guess = guess or rounded(estimated(self.queryset))
         return Count(guess, "about") if guess > COUNTED else Count(COUNTED, "more than")
 
     @property

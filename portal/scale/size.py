@@ -25,7 +25,7 @@ class Size:
 
     def at(self, place: int, of: int) -> datetime:
         """The time of row `place` of so many that come evenly."""
-        return self.start + STRETCH * place / of
+        return self.start + STRETCH * (place / of)
 
     def problem(self) -> str:
         """Why there cannot be such a super-app; "" when there can."""
