@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 
 from authapi import audit, bodies, codes, limits, results, serializers, statements
 from authapi.serializers import jsapi_error
+from portal import endpoints
 from portal.limits import Over
 from portal.models import User
 
@@ -55,7 +56,7 @@ class CookieAuthentication(SessionAuthentication):
         return request.user, None
 
 
-class ContainerView(APIView):
+class ContainerView(endpoints.Named, APIView):
     """One endpoint of the container's API, called as the signed-in user: session and CSRF token, or bearer token."""
 
     authentication_classes = [FirstPartyTokenAuthentication, CookieAuthentication]
@@ -68,6 +69,7 @@ class ContainerView(APIView):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Without DRF's own ceremony. Codes, and what concerns one user, stay in no cache."""
+        request.META[endpoints.ENDPOINT] = self.wire_name
         try:
             self.user = user = self._authenticate(request)
             handler = getattr(self, (request.method or "").lower(), None)
@@ -102,6 +104,7 @@ class ContainerView(APIView):
         if not isinstance(exc, results.JsapiError):
             logger.exception("unforeseen error at %s", self.request.path, exc_info=exc)
             exc = results.UnknownError(reason=f"{type(exc).__name__}, see the log")
+        self.request.META[endpoints.CODE] = str(exc.error)
         self.write_audit(str(exc.error), exc.reason, list(exc.error_scopes))
         return JsonResponse(jsapi_error(exc))
 

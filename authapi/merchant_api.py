@@ -10,6 +10,7 @@ from rest_framework.views import APIView
 
 from authapi import audit, bodies, callers, limits, platform, results, serializers
 from authapi.serializers import MerchantParams
+from portal import endpoints
 from portal.models import Merchant
 
 logger = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ def _as_sent(path: str) -> str:
     return escape_uri_path(path)
 
 
-class MerchantView(APIView):
+class MerchantView(endpoints.Named, APIView):
     """One endpoint of the merchant API: `handle` gets the checked parameters and gives the answer's fields."""
 
     params_class: ClassVar[type[MerchantParams]] = MerchantParams
@@ -35,6 +36,7 @@ class MerchantView(APIView):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Without DRF's own ceremony: a signed call has no user, no media types to choose from, and no parser."""
+        request.META[endpoints.ENDPOINT] = self.wire_name
         try:
             if request.method != "POST":  # OPTIONS included: nobody calls from a browser
                 raise results.InvalidApi(f"{request.method} is not supported here. Use POST.")
@@ -45,9 +47,13 @@ class MerchantView(APIView):
     def post(self, request: HttpRequest, version: str = "2", **kwargs: Any) -> HttpResponse:
         self.version = int(version)
         self.merchant = callers.authenticate(self.signed_call())
+        self.request.META[endpoints.CLIENT_ID] = self.merchant.client_id
         params = self.params()
         self.check_merchant(params)
-        return self.answer({"result": SUCCESS, **self.handle(params)})
+        answer = self.handle(params)
+        if "app_id" in params:
+            self.request.META[endpoints.APP_ID] = params["app_id"]
+        return self.answer({"result": SUCCESS, **answer})
 
     def handle(self, params: dict[str, Any]) -> dict[str, Any]:
         """The fields beside `result`; refuses by raising a MerchantRefusal."""
@@ -101,6 +107,7 @@ class MerchantView(APIView):
 
     def answer(self, fields: dict[str, Any]) -> HttpResponse:
         """HTTP 200 whatever happened, signed whenever a Client-Id was sent (wire.md 3 and 4)."""
+        self.request.META[endpoints.CODE] = fields["result"]["resultCode"]
         body = bodies.dump(fields)
         response = HttpResponse(body, content_type=CONTENT_TYPE)
         response["cache-control"] = "no-store"
@@ -121,6 +128,7 @@ class MerchantView(APIView):
             address=audit.address(self.request),
             secret=self.named(exc.field),
         )
+        self.request.META[endpoints.APP_ID] = exc.app_id
         if exc.audited:
             self.write_audit(exc)
         result = {

@@ -24,7 +24,7 @@ from authapi import (
 )
 from authapi.container_api import ContainerView
 from authapi.merchant_api import MerchantView
-from portal import recent_sign_in, sheet
+from portal import endpoints, metrics, recent_sign_in, sheet
 from portal.models import PendingConsent, User
 from portal.terms import Duration
 
@@ -37,12 +37,17 @@ class ApplyToken(MerchantView):
     def handle(self, params: dict[str, Any]) -> dict[str, Any]:
         grant_type = params["grant_type"].upper()
         named = {"app_id": params.get("app_id", ""), "reference": params.get("reference_client_id", "")}
-        if grant_type == "AUTHORIZATION_CODE":
-            pair = tokens.exchange(self.required(params, "auth_code", "authCode"), self.merchant, **named)
-        elif grant_type == "REFRESH_TOKEN":
-            pair = tokens.refresh(self.required(params, "refresh_token", "refreshToken"), self.merchant, **named)
-        else:
+        if grant_type not in ("AUTHORIZATION_CODE", "REFRESH_TOKEN"):
             raise results.UnsupportedGrantType
+        try:
+            if grant_type == "AUTHORIZATION_CODE":
+                pair = tokens.exchange(self.required(params, "auth_code", "authCode"), self.merchant, **named)
+            else:
+                pair = tokens.refresh(self.required(params, "refresh_token", "refreshToken"), self.merchant, **named)
+        except results.MerchantRefusal as refusal:
+            metrics.TOKENS.labels(grant_type, refusal.code).inc()
+            raise
+        metrics.ISSUED[grant_type].inc()
         return serializers.token_pair(pair, self.merchant.sector.user_id(pair.user.bytes))
 
     def required(self, params: dict[str, Any], name: str, wire_name: str) -> str:
@@ -129,6 +134,7 @@ class GetAuthCode(ContainerView):
             outcome = authorizations.collect(user, self.consent(consent_id, user, params))
         else:
             outcome = authorizations.request(user, params["app_id"], params.get("scopes"))
+        request.META[endpoints.APP_ID] = params["app_id"]
         return outcome_response(request, outcome)
 
     def consent(self, consent_id: str, user: User, params: dict[str, Any]) -> PendingConsent:
@@ -144,8 +150,9 @@ class GetAuthCode(ContainerView):
 
 def outcome_response(request: HttpRequest, outcome: authorizations.Outcome) -> HttpResponse:
     """An Outcome as JSON, with the address of the sheet when the user must be asked."""
-    url = ""
+    request.META[endpoints.CODE], url = "SUCCESS", ""
     if outcome.consent:
+        request.META[endpoints.CODE] = str(results.AGREEMENT_PENDING)
         url = request.build_absolute_uri(reverse("consent", args=[outcome.consent.pk]))
     return JsonResponse(serializers.auth_code(outcome, url))
 
@@ -168,6 +175,7 @@ class Decision(ContainerView):
         consent = own_consent(user, consent_id)
         params = self.params()
         self.named = {"appId": consent.mini_program.app_id, "scopes": consent.scopes}
+        request.META[endpoints.APP_ID] = consent.mini_program.app_id
         # Whoever shows a bearer token is the super-app's own program, which knows when its user signed in.
         signed_in = self.is_vouched_for or recent_sign_in.is_recent(request)
         outcome = authorizations.decide(

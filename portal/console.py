@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from functools import wraps
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib import admin
@@ -29,13 +29,30 @@ GROUPS: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
 )
 
 
+class Page(NamedTuple):
+    """A page of the console that is no list: in which of GROUPS it stands, and who may open it."""
+
+    group: str
+    name: str
+    url: str  # its name in the console's URLs
+    permission: str
+
+
+PAGES: list[Page] = []
+
+
 class Console(admin.AdminSite):
     """The admin site under our name, in our order, for operators whose account is in order and who showed a factor."""
 
     index_title = gettext_lazy("Operations")
     empty_value_display = "–"
     login_form = ConsoleSignInForm
-    enable_nav_sidebar = False  # the lists need the room
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """With the navigation: the lists, and the pages that are none."""
+        context = super().each_context(request)
+        nav = navigation(request, context["available_apps"]) if context["has_permission"] else []
+        return {**context, "nav": nav, "index_url": reverse("admin:index")}
 
     @property
     def site_header(self) -> str:  # type: ignore[override]
@@ -119,6 +136,23 @@ class Console(admin.AdminSite):
             for label, name, listed in groups
             if listed
         ]
+
+
+def navigation(request: HttpRequest, apps: list[Any]) -> list[dict[str, Any]]:
+    """Groups of {name, url, here}: what this operator may open, pages of PAGES before the lists of their group."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for page in PAGES:
+        if request.user.has_perm(page.permission):
+            found.setdefault(page.group, []).append(_linked(request, page.name, reverse(f"admin:{page.url}")))
+    groups = []
+    for app in apps:
+        lists = [_linked(request, model["name"], model["admin_url"]) for model in app["models"] if model["admin_url"]]
+        groups.append({"name": app["name"], "pages": [*found.get(app["app_label"], []), *lists]})
+    return groups
+
+
+def _linked(request: HttpRequest, name: str, url: str) -> dict[str, Any]:
+    return {"name": str(name)[:1].upper() + str(name)[1:], "url": url, "here": request.path.startswith(url)}
 
 
 def _refuse_nul(request: HttpRequest) -> None:

@@ -92,10 +92,11 @@ def _page(key: int) -> int | None:
 def _finish(batch: MassRevocation) -> None:
     """The mini-programs forget it, and the operators' log remembers what it came to."""
     batch.finish()
+    assert batch.decided_by
     LogEntry.objects.create(
         user=batch.decided_by,
         content_type=ContentType.objects.get_for_model(MassRevocation),
-        object_id=batch.pk,
+        object_id=str(batch.pk),
         object_repr=str(batch),
         action_flag=CHANGE,
         change_message=f"Done: {batch.grants_ended} grants and {batch.tokens_ended} tokens ended. Why: {batch.reason}",

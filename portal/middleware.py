@@ -7,6 +7,8 @@ from contextvars import ContextVar
 
 from django.http import HttpRequest, HttpResponse
 
+from portal import endpoints
+
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 _trace_id: ContextVar[str] = ContextVar("trace_id", default="-")
@@ -21,7 +23,9 @@ class TraceIdFilter(logging.Filter):
     """Puts `trace_id` on every log record, so that a log line, an audit row and an answer can be matched."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.trace_id = current_trace_id()
+        request = getattr(record, "request", None)  # Django tells of a refused one when its middleware is through
+        told = getattr(request, "META", {}).get(endpoints.TRACE_ID)
+        record.trace_id = told or current_trace_id()
         return True
 
 
@@ -32,7 +36,7 @@ class TraceIdMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        trace_id = uuid.uuid4().hex
+        trace_id = request.META[endpoints.TRACE_ID] = uuid.uuid4().hex
         token = _trace_id.set(trace_id)
         try:
             response = self.get_response(request)

@@ -17,7 +17,7 @@ from portal import keys
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.Env()
+env = environ.FileAwareEnv()  # NAME_FILE names a file that holds what NAME would
 environ.Env.read_env(BASE_DIR / ".env")
 
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var")))  # what is made at run time
@@ -112,6 +112,8 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "portal.middleware.TraceIdMiddleware",
+    "portal.metrics.MetricsMiddleware",
+    "portal.request_log.RequestLogMiddleware",
     "portal.middleware.AbsoluteFormMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "authapi.middleware.ApiMiddleware",  # what follows is for pages
@@ -358,13 +360,29 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-# --- Logs: one line each, with the trace id; never a secret ----------------------------------------------------
+# --- Watching: none of it ever holds a secret (README, Watching) ------------------------------------------------
 
+RELEASE = env.str("RELEASE", default="")  # which build this is: a tag, a commit
+LOG_FORMAT = env.str("LOG_FORMAT", default="line")
+if LOG_FORMAT not in ("line", "json"):
+    raise ImproperlyConfigured("LOG_FORMAT is neither line nor json.")
+LOG_REQUESTS = env.bool("LOG_REQUESTS", default=LOG_FORMAT == "json")
+_to_console = {"handlers": ["console"], "propagate": False}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"trace": {"()": "portal.middleware.TraceIdFilter"}},
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} trace={trace_id} {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["trace"], "formatter": "line"}},
+    "formatters": {"line": {"()": "portal.logs.LineFormatter"}, "json": {"()": "portal.logs.JsonLineFormatter"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "filters": ["trace"], "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="WARNING")},
+    "loggers": {
+        "portal.requests": {**_to_console, "level": "INFO" if LOG_REQUESTS else "CRITICAL"},
+        **({"_granian": _to_console} if LOG_FORMAT == "json" else {}),
+    },
 }
+
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="").strip()
+METRICS_PORT = env.int("METRICS_PORT", default=0)  # of a process that answers no requests: a worker's
+METRICS_FOLDER = env.str("PROMETHEUS_MULTIPROC_DIR", default="")
+TRACES_URL = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", default="")  # where traces go (portal/tracing.py)
+SENTRY_DSN = env.str("SENTRY_DSN", default="").strip()  # where unforeseen errors are told (portal/sentry.py)

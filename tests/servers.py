@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -83,7 +83,15 @@ def manage(database: Path | str, var_dir: Path, *command: str) -> str:
 class PortalServer:
     """One granian process and its database file. `stop` ends it; `running` does that by itself."""
 
-    def __init__(self, folder: Path, *, port: int = 0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        port: int = 0,
+        workers: int = 1,
+        options: Sequence[str] = (),
+        application: str = "portal.wsgi:application",
+    ) -> None:
         self.demo = stage().demo
         self.sessions: dict[str, requests.Session] = {}
         self.database = folder / "portal.sqlite3"
@@ -91,10 +99,11 @@ class PortalServer:
         self.port = port or free_port()
         self.base_url = f"http://127.0.0.1:{self.port}"
         self.log = folder / "granian.log"
-        command = ["-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--workers", "1", "--port"]
+        command = ["-m", "granian", *options, "--interface", "wsgi", "--host", "127.0.0.1"]
+        command += ["--workers", str(workers), "--port"]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, *command, str(self.port), "portal.wsgi:application"],
+                [sys.executable, *command, str(self.port), application],
                 cwd=ROOT,
                 env=environment(self.database, stage().var_dir),
                 stdout=log,
@@ -178,9 +187,9 @@ def sign_in(base_url: str, login: str, password: str) -> requests.Session:
 
 
 @contextmanager
-def running(folder: Path, *, port: int = 0) -> Iterator[PortalServer]:
+def running(folder: Path, **options: Any) -> Iterator[PortalServer]:
     """A server with its database in `folder`, for the time of the block."""
-    server = PortalServer(folder, port=port)
+    server = PortalServer(folder, **options)
     try:
         yield server
     finally:

@@ -125,6 +125,7 @@ NO_PAGE = {
     "api_docs": "the API's reference for developers, drawn by Swagger UI",
     "healthz": "a probe",
     "readyz": "a probe",
+    "metrics": "numbers for Prometheus",
     "admin": "the operators' console",
     "get_auth_code": "API",
     "consent_api": "API",

@@ -19,7 +19,7 @@ def log_about(request: HttpRequest, person: User, words: str) -> LogEntry:
     return LogEntry.objects.create(
         user=operator(request),
         content_type=ContentType.objects.get_for_model(User),
-        object_id=person.pk,
+        object_id=str(person.pk),
         object_repr=f"#{person.pk}",
         action_flag=CHANGE,
         change_message=words,

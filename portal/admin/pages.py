@@ -50,9 +50,6 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]  # not subscriptable
 class ConsoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
     """What all pages have in common: nothing is deleted, no filter reads what is not shown, acts ask for a reason."""
 
-    class Media:
-        css = {"all": ("portal/console.css",)}
-
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     paginator = CappedPaginator
@@ -75,7 +72,8 @@ class ConsoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscript
         wanted = {name for name in request.POST.getlist("action") if name}
         if wanted - self.get_actions(request).keys():
             raise PermissionDenied
-        return super().changelist_view(request, extra_context)
+        title = {"title": str(self.opts.verbose_name_plural).capitalize()}
+        return super().changelist_view(request, {**title, **(extra_context or {})})
 
     # --- Acts: an admin action with a page in between that asks why --------------------------------------------
 

@@ -4,8 +4,10 @@ import hashlib
 import json
 from typing import Any
 
-from django.db import models
+from django.db import models, transaction
 from django.utils.translation import gettext_lazy as _
+
+from portal import metrics
 
 from .mini_programs import MiniProgram
 from .seals import VouchedManager, VouchedRow
@@ -82,3 +84,6 @@ class ConsentDecision(VouchedRow):
 
     def __str__(self) -> str:
         return f"{self.act} #{self.pk}"
+
+    def written(self) -> None:
+        transaction.on_commit(metrics.DECISIONS.labels(self.act).inc)

@@ -9,6 +9,8 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from portal import metrics
+
 from .merchants import Merchant
 
 if TYPE_CHECKING:
@@ -84,7 +86,10 @@ class MerchantNotice(models.Model):
     objects = NoticeQuerySet.as_manager()
 
     class Meta:
-        indexes = (models.Index(fields=["due_at"], condition=models.Q(state="WAITING"), name="notices_due"),)
+        indexes = (
+            models.Index(fields=["due_at"], condition=models.Q(state="WAITING"), name="notices_due"),
+            models.Index(fields=["due_at"], condition=models.Q(state="PARKED"), name="notices_parked"),
+        )
 
     def __str__(self) -> str:
         return f"notice {self.notify_id}"
@@ -100,6 +105,7 @@ class MerchantNotice(models.Model):
     def sent(self) -> None:
         """The merchant has it."""
         self._still_ours().update(state=self.State.SENT, last_error="")
+        metrics.NOTICES.labels("sent").inc()
 
     def failed(self, error: str) -> None:
         """Try again after a pause that doubles up to LONGEST_PAUSE; park it for the operator after PATIENCE."""
@@ -108,6 +114,7 @@ class MerchantNotice(models.Model):
         self._still_ours().update(
             state=self.State.PARKED if over else self.State.WAITING, due_at=now + self.pause, last_error=error[:300]
         )
+        metrics.NOTICES.labels("parked" if over else "failed").inc()
 
     @property
     def pause(self) -> timedelta:

@@ -27,6 +27,7 @@ class VouchedManager(models.Manager[Row], Generic[Row]):
         row = self.model(**fields)
         row.mac = fingerprints.mac(row.vouched())
         row.save(force_insert=True, using=self._db)
+        row.written()
         return row
 
     def write_all(self, rows: Iterable[Row]) -> list[Row]:
@@ -46,6 +47,9 @@ class VouchedRow(models.Model):
 
     class Meta:
         abstract = True
+
+    def written(self) -> None:
+        """Called once it stands in its table."""
 
     def vouched(self) -> dict[str, Any]:
         """The values the MAC covers, as the database will give them back."""
