@@ -96,8 +96,11 @@ class MerchantKey(models.Model):
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the key, as `openssl pkey -pubin -outform DER | openssl dgst -sha256` prints it."""
-        der = rsa_public_key(self.public_key).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        return hashlib.sha256(der).hexdigest()
+        try:
+            key = rsa_public_key(self.public_key)
+        except ValueError:  # put there by no form of ours
+            return ""
+        return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
 
     def clean(self) -> None:
         """The key must be one we can verify with; the error stands on that field."""
