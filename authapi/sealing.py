@@ -3,18 +3,21 @@
 Writers take no lock and wait for nobody. The sealer comes after them and seals what can no longer change its place.
 """
 
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.contrib.admin.models import LogEntry
-from django.db import IntegrityError, connection, models, transaction
+from django.db import DataError, IntegrityError, connection, models, transaction
 
 from authapi import platform
 from authapi.models import ErrorAudit
 from portal import fingerprints
 from portal.models import ConsentDecision, Seal
 from portal.models.seals import BATCH, SUSPECT, vouched_columns
+
+logger = logging.getLogger(__name__)
 
 CHAINS: dict[str, type[models.Model]] = {model._meta.label: model for model in (ConsentDecision, ErrorAudit, LogEntry)}
 # Columns of other tables that a row's digest covers too: what it says is not complete without them.
@@ -56,6 +59,27 @@ def seal(chain: str) -> Iterator[Seal]:
         except IntegrityError:
             return
         yield head
+
+
+class NotSealedError(Exception):
+    """Some chains had to wait; the log says why."""
+
+
+def seal_all() -> dict[str, int]:
+    """Seal every chain: {chain: rows}. Raises NotSealedError once all were tried."""
+    rows, waiting = dict[str, int](), list[str]()
+    for chain in CHAINS:
+        try:
+            rows[chain] = sum(made.count for made in seal(chain))
+        except BusyError:
+            logger.warning("%s: a transaction that writes there stays open; its rows wait for the next look", chain)
+            waiting.append(chain)
+        except (ValueError, TypeError, DataError):
+            logger.exception("%s: a row cannot be read; verify_ledger says after which seal", chain)
+            waiting.append(chain)
+    if waiting:
+        raise NotSealedError(", ".join(waiting))
+    return rows
 
 
 def head_of(chain: str) -> Seal | None:

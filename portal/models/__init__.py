@@ -4,6 +4,7 @@ from .accesses import AccessCount
 from .consents import PendingConsent
 from .grants import MiniProgramGrant
 from .inbox import InboxNotice
+from .jobs import Job
 from .ledger import ConsentDecision, ConsentText
 from .mass_revocations import MassRevocation
 from .merchants import Merchant, MerchantKey, Sector
@@ -13,6 +14,7 @@ from .platform_keys import PlatformKey
 from .reports import AbuseReport
 from .seals import Seal
 from .users import Address, Contact, LoginId, User
+from .workers import PeriodicRun, Worker
 
 __all__ = [
     "AbuseReport",
@@ -22,6 +24,7 @@ __all__ = [
     "ConsentText",
     "Contact",
     "InboxNotice",
+    "Job",
     "LoginId",
     "MassRevocation",
     "Merchant",
@@ -30,10 +33,12 @@ __all__ = [
     "MiniProgram",
     "MiniProgramGrant",
     "PendingConsent",
+    "PeriodicRun",
     "PlatformKey",
     "PurposeVersion",
     "ScopeApproval",
     "Seal",
     "Sector",
     "User",
+    "Worker",
 ]
