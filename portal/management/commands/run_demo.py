@@ -95,7 +95,7 @@ class Command(BaseCommand):
 
 
 def commands(port: int) -> list[list[str]]:
-    """What runs beside each other: the portal, the example merchant, and who sends, seals and tends."""
+    """What runs beside each other: the portal, the example merchant, and who sends, seals, tends and gathers."""
     public = settings.VAR_DIR / "keys" / "platform-public.pem"
     public.write_text(PlatformKey.objects.public_pem())
     python, base = sys.executable, Path(settings.BASE_DIR)
@@ -110,6 +110,7 @@ def commands(port: int) -> list[list[str]]:
         [python, str(base / "manage.py"), "deliver_notices", "--watch"],
         [python, str(base / "manage.py"), "seal_ledger", "--forever"],
         [python, str(base / "manage.py"), "tend_grants", "--forever", "--every", "10"],
+        [python, str(base / "manage.py"), "gather_errors", "--forever", "--every", "10"],
     ]
 
 
