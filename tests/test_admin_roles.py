@@ -23,6 +23,7 @@ LISTS = (
     "portal/merchantnotice",
     "portal/abusereport",
     "portal/miniprogram",
+    "portal/scopeapproval",
     "portal/merchant",
     "portal/sector",
     "authapi/authcode",
@@ -55,6 +56,7 @@ def acts_of_manager(scene: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     why = {"reason": "because"}
     program = {"client_id": "new", "name": "New", "merchant": shop.merchant_id, "page_url": "https://new.example/"}
     key = {"keys-0-version": "2", "keys-0-public_key": public_pem("other")}
+    review = {"approval": scene["waiting"].pk, "read": scene["waiting"].fingerprint(), "decision": "REWORD"}
     bulk = {"action": "revoke", "_selected_action": [grant.pk for grant in scene["grants"]]}
     across = {"action": "revoke", "_selected_action": [scene["grants"][0].pk], "select_across": "1"}
     return [
@@ -63,6 +65,9 @@ def acts_of_manager(scene: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         ("/admin/portal/miniprogramgrant/", across | why),
         (f"/admin/portal/miniprogram/{cafe.pk}/act/approve/", why),
         (f"/admin/portal/miniprogram/{cafe.pk}/act/refuse/", why),
+        (f"/admin/portal/miniprogram/{cafe.pk}/review/", review | why),
+        ("/admin/portal/miniprogram/register/", program | {"owner": "shop-client", "wanted": "auth_base"} | why),
+        (f"/admin/portal/miniprogram/{cafe.pk}/words/", why),
         (f"/admin/portal/miniprogram/{shop.pk}/act/suspend/", why),
         (f"/admin/portal/miniprogram/{shop.pk}/act/restore/", why),
         ("/admin/portal/miniprogram/", {"action": "suspend", "_selected_action": [shop.pk]} | why),

@@ -113,7 +113,12 @@ class ConsoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscript
             for name, action in self.get_actions(request).items()
             if action and row is not None and self.applies(name, row)
         ]
+        acts += self.links(request, row) if row is not None else []
         return super().change_view(request, object_id, form_url, {"acts": acts, **(extra_context or {})})
+
+    def links(self, request: HttpRequest, row: Any) -> list[dict[str, str]]:
+        """Pages about this row beside its own: {"label", "url"}, after the acts' buttons."""
+        return []
 
     def act(
         self,

@@ -7,10 +7,11 @@ from .inbox import InboxNotice
 from .ledger import ConsentDecision, ConsentText
 from .mass_revocations import MassRevocation
 from .merchants import Merchant, MerchantKey, Sector
-from .mini_programs import MiniProgram, PurposeVersion, ScopeApproval
+from .mini_programs import MiniProgram
 from .notices import MerchantNotice
 from .platform_keys import PlatformKey
 from .reports import AbuseReport
+from .scope_approvals import PurposeVersion, ScopeApproval
 from .seals import Seal
 from .tallies import DecisionDay, Watermark
 from .users import Address, Contact, LoginId, User
