@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from portal import auth
+from portal.admin import confirming
 from portal.models import MiniProgram, User
 
 COUNTED = 10_000
@@ -58,6 +59,8 @@ class ConsoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscript
     view_on_site = False
     # Lookups that links of ours use, beside those of `list_filter`.
     link_lookups: ClassVar[tuple[str, ...]] = ()
+    # Acts that need no recent sign-in (confirming.py); every other one does.
+    harmless_acts: ClassVar[tuple[str, ...]] = ()
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -132,6 +135,8 @@ class ConsoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscript
         form = form or ReasonForm(posted(request))
         if not form.is_valid():
             return self._ask(request, rows, action, form, warning)
+        if action not in self.harmless_acts and (page := confirming.ask(request)):
+            return page
         chosen, done = list(rows.order_by("pk")), 0
         with transaction.atomic():
             for row in chosen:
@@ -191,9 +196,10 @@ class ActForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable a
 
 
 class EditAdmin(ConsoleAdmin):
-    """For the few things operators edit; every save says why."""
+    """For the few things operators edit; every save says why, and is a recently signed-in operator's."""
 
     form = ActForm
+    changeform_view = confirming.before_saving(ConsoleAdmin.changeform_view)
     formfield_overrides = {URLField: {"assume_scheme": "https"}}
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:

@@ -6,6 +6,7 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.webauthn.internal import auth as webauthn
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.http import HttpRequest
 
 from portal import second_factor
@@ -67,14 +68,18 @@ class ProofForm(TryingForm):
             raise ValidationError("Type a code, or use a passkey.", code="required")
         tries = second_factor.CodeTries(self.request, self.user.username)
         self.start(tries)
-        used = passkey_of(self.user, credential) if credential else second_factor.accepted(self.user, str(code))
-        if used is None:
+        self.authenticator = passkey_of(self.user, credential) if credential else self._accepted(str(code))
+        if self.authenticator is None:
             raise ValidationError(WRONG_PASSKEY if credential else WRONG_CODE, code="wrong")
         tries.succeeded()
-        self.authenticator = used
-        if used.type == second_factor.Type.RECOVERY_CODES:
-            left = len(used.wrap().get_unused_codes())
-            log_own(self.request, f"Signed in with a recovery code; {left} left")
+
+    @transaction.atomic
+    def _accepted(self, code: str) -> Authenticator | None:
+        """A recovery code is used up together with its line in the log, or not at all (trust 35)."""
+        used = second_factor.accepted(self.user, code)
+        if used and used.type == second_factor.Type.RECOVERY_CODES:
+            log_own(self.request, f"Used a recovery code; {len(used.wrap().get_unused_codes())} left")
+        return used
 
 
 class ConfirmForm(ProofForm):

@@ -25,6 +25,7 @@ class AbuseReportAdmin(ReadOnlyAdmin):
     search_help_text = gettext_lazy("appId, or the login, phone or e-mail of who reported it; in full.")
     ordering = ("-state", "-created", "-id")
     actions = ("close",)
+    harmless_acts = ("close",)
     fields = ("mini_program", "kind", "words", "user", "created", "state", "closed_by", "closed_at")
 
     def get_search_results(

@@ -172,7 +172,7 @@ def _came_late(request: HttpRequest) -> bool:
     rows = Authenticator.objects.filter(user=_operator(request))
     barred = rows.exclude(type=Type.RECOVERY_CODES) if not second_factor.is_shown(request) else rows.none()
     double = rows.filter(type=Type.TOTP) if request.path == reverse("admin:second_factor_app") else rows.none()
-    return barred.exists() or double.exists()
+    return bool(barred.exists() or double.exists())
 
 
 # --- Looking after it -------------------------------------------------------------------------------------------
