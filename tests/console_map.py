@@ -32,6 +32,7 @@ class Table:
     add: Roles = NOBODY
     change: Roles = NOBODY
     acts: dict[str, Roles] = field(default_factory=dict)
+    one_by_one: bool = False  # its acts are on the row's own page alone
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ MODELS = {
     "oauth2_provider.RefreshToken": Table(),
     "portal.AbuseReport": Table(acts={"close": FROM_SUPPORT}),
     "portal.ConsentDecision": Table(),
+    "portal.MassRevocation": Table(add=MANAGER, acts={"approve": MANAGER, "refuse": MANAGER}, one_by_one=True),
     "portal.Merchant": Table(add=MANAGER, change=MANAGER),
     "portal.MerchantNotice": Table(acts={"send_again": MANAGER}),
     "portal.MiniProgram": Table(
