@@ -79,7 +79,7 @@ def test_a_password_alone_opens_nothing(olga: User, door: Client, place: str) ->
         assert answer["Location"].startswith(SHOW)
     for page in (HOME, APP, PASSKEY, CODES, f"{HOME}{factor_of(olga).pk}/remove/"):
         for answer in (door.get(page), door.post(page, {"code": "1", "credential": "{}"})):
-            assert (answer.status_code, answer["Location"]) == (302, SHOW)
+            assert (answer.status_code, answer["Location"].partition("?")[0]) == (302, SHOW)
     assert Authenticator.objects.count() == 1
 
 
@@ -270,7 +270,7 @@ def test_who_began_to_set_one_up_with_a_stolen_password_is_too_late(olga: User, 
     thief = signed_in(olga)
     secret = secret_of(thief.get(APP))
     enrol(door)
-    assert thief.post(APP, {"code": now(secret)})["Location"] == SHOW
+    assert thief.post(APP, {"code": now(secret)})["Location"].startswith(SHOW)
     assert Authenticator.objects.filter(type="totp").count() == 1
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any
 
-from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -64,7 +63,6 @@ def _page(request: HttpRequest, form: ConfirmForm) -> TemplateResponse:
         "form": form,
         "hidden": list(_sent(request)),
         "files": ", ".join(str(file.name) for files in request.FILES.lists() for file in files[1]),
-        "minutes": max(1, round(settings.RECENT_SIGN_IN.total_seconds() / 60)),
         "options": passkeys.to_show(request),
     }
     return TemplateResponse(request, "admin/confirm.html", context)

@@ -15,6 +15,7 @@ from portal.models import User
 from portal.sign_in import Tries, TryingForm
 
 LONGEST = 20_000  # characters of what a browser says about a passkey
+CODE_ATTRS = {"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false", "autofocus": True}
 WRONG_CODE = "This code is wrong, or it was used before. Wait for the next one."
 WRONG_PASSKEY = "This passkey did not work. Try again."
 
@@ -45,7 +46,7 @@ class ProofForm(TryingForm):
         label="Code",
         required=False,
         max_length=32,
-        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false"}),
+        widget=forms.TextInput(attrs=CODE_ATTRS),
         help_text="Six digits of your authenticator app, or one of your recovery codes.",
     )
     credential = CredentialField(required=False)
@@ -91,9 +92,13 @@ class ConfirmForm(ProofForm):
         required=False,
         strip=False,
         max_length=4096,
-        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True}),
     )
     field_order = ("password", "code", "credential")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        del self.fields["code"].widget.attrs["autofocus"]
 
     def check(self) -> None:
         password = self.cleaned_data.get("password")
@@ -113,7 +118,7 @@ class AppForm(forms.Form):
     code = forms.CharField(
         label="Code",
         max_length=32,
-        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false"}),
+        widget=forms.TextInput(attrs=CODE_ATTRS),
         error_messages={"required": "Type the six digits that the app shows."},
     )
 
