@@ -133,7 +133,7 @@ class ErrorAuditAdmin(ReadOnlyAdmin):
 
     list_display = ("at", "code", "endpoint", "app_id", "who", "why", "trace_id")
     list_filter = (RecentFilter, AuditAppFilter, EndpointFilter, CodeFilter)
-    link_lookups = ("user__id__exact",)
+    link_lookups = ("user__id__exact", "at__gte", "at__lt")
     search_fields = ("trace_id__exact", "app_id__exact", "client_id__exact")
     search_help_text = gettext_lazy("Trace id, appId or Client-Id; in full.")
     fields = ("at", "code", "endpoint", "reason", "app_id", "client_id", "who", "scopes", "address", "trace_id")

@@ -8,12 +8,14 @@ from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from portal import recent_sign_in, second_factor
+from portal.dashboard import page as dashboard
 from portal.models import User
 from portal.sign_in import ConsoleSignInForm, answered
 
@@ -61,10 +63,14 @@ class Console(admin.AdminSite):
         return self.site_header
 
     def get_urls(self) -> list[Any]:
-        """With the pages of the second factor, which stand before the guard."""
-        from portal.admin.second_factor import urls  # which registers pages with this site
+        """With the search, and the pages of the second factor, which stand before the guard."""
+        from portal.admin import find, second_factor  # which register pages with this site
 
-        return [*urls(), *super().get_urls()]
+        return [*second_factor.urls(), *find.urls(), *super().get_urls()]
+
+    def index(self, request: HttpRequest, extra_context: Any = None) -> TemplateResponse:
+        """The dashboard, above the lists."""
+        return super().index(request, {**dashboard.context(request), **(extra_context or {})})
 
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Limited like every sign-in (trust 19); whoever is signed in is led to the second step."""

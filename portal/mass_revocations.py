@@ -108,9 +108,10 @@ def _end(batch: MassRevocation, program: MiniProgram, keys: list[str]) -> tuple[
     """Take from these grants what is left to take; how many grants that were, and how many tokens died."""
     cut = batch.cut_off
     grants = [_with(program, grant) for grant in endings.lock(MiniProgramGrant.objects.filter(pk__in=keys))]
-    taken = {grant.pk: cut.takes(grant.scopes, grant.since) for grant in grants if not grant.ended_at}
-    whole = [grant for grant in grants if taken.get(grant.pk, set()) == grant.scopes.keys() and not grant.ended_at]
-    part = [grant for grant in grants if taken.get(grant.pk) and grant not in whole]
+    live = [grant for grant in grants if not grant.ended_at]
+    taken = {grant.pk: cut.takes(grant.scopes, grant.since) for grant in live}
+    whole = [grant for grant in live if taken[grant.pk] == grant.scopes.keys()]
+    part = [grant for grant in live if set() < taken[grant.pk] < grant.scopes.keys()]
     ending = Ending(batch.decided_by, batch.told)
     if part:
         _narrow(part, taken, ending)

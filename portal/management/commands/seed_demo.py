@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 from django.db.models.fields.files import ImageFieldFile
 from PIL import Image, ImageDraw, ImageFont
 
-from portal import demo, keys, second_factor, showcase
+from portal import demo, keys, second_factor, showcase, showcase_sums
 from portal.models import Address, Contact, LoginId, Merchant, MiniProgram, PlatformKey, ScopeApproval, Sector, User
 from portal.models.mini_programs import all_features
 
@@ -56,8 +56,8 @@ class Command(BaseCommand):
                     self._person(person)
                 for program in programs:
                     self._program(program, page_origin)
-                if options["showcase"]:
-                    showcase.live_through()
+                if options["showcase"] and showcase.live_through():
+                    showcase_sums.fill()
         except IntegrityError as error:
             raise CommandError(
                 "Somebody else has a login id of the demo's cast (portal/demo.py). Remove it there, or use a database "
