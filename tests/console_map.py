@@ -70,6 +70,7 @@ MODELS = {
 # Whatever else is below /admin/, by its pattern.
 PAGES = {
     "": Page(),
+    "find/": Page(),
     "login/": Page(),
     "logout/": Page(),
     "password_change/": Page(),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal import auth as totp
 from django.contrib.admin.models import LogEntry
 from django.core.cache import cache
@@ -21,6 +22,7 @@ from portal.models import User
 from tests.conftest import PASSWORD, Container
 from tests.operators import Desk, code_of, factor_of, in_role, last_log
 from tests.pages import words
+from tests.test_races import crowd
 
 pytestmark = pytest.mark.trust(34)
 HOME, SHOW = "/admin/second-factor/", "/admin/second-factor/show/"
@@ -161,6 +163,20 @@ def test_a_code_works_once(olga: User) -> None:
     assert signed_in(olga).post(SHOW, {"code": code_of(olga, 1)}).status_code == 302
 
 
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("kind", ["totp", "recovery_codes"])
+def test_of_many_who_send_one_code_at_once_one_gets_in(kind: str) -> None:
+    olga = User.objects.create_superuser("olga", PASSWORD)
+    factor_of(olga)
+    code = code_of(olga) if kind == "totp" else RecoveryCodes.activate(olga).generate_codes()[0]
+    doors = [signed_in(olga) for _ in range(9)]
+    with crowd() as callers:
+        calls = [lambda door=door: door.post(SHOW, {"code": code}).status_code for door in doors]
+        answers = callers.held(calls, Authenticator.objects.filter(user=olga))
+    assert sorted(answers) == [302] + [422] * 8
+
+
 @pytest.mark.parametrize("code", ["000000", "", "abcdef", "१२३४५६", "1" * 33, "0\x00"])
 def test_a_wrong_code_opens_nothing(olga: User, door: Client, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     factor_of(olga)
@@ -226,6 +242,19 @@ def test_a_passkey_that_nobody_made_opens_nothing(olga: User, door: Client) -> N
     for sent in (*map(json.dumps, spoilt), deep, f'{{"a":{deep}', '{"id": "\\u0000"}', "{" * 30_000):
         cache.clear()
         assert door.post(SHOW, {"credential": sent}).status_code == 422, sent[:50]
+
+
+@pytest.mark.trust(19)
+def test_a_new_password_is_no_way_to_guess_the_old_one(desk: Desk) -> None:
+    new = {"new_password1": "Tr0ub4dor&3 and more", "new_password2": "Tr0ub4dor&3 and more"}
+    page = "/admin/password_change/"
+    answers = [desk.post(page, {"old_password": "wrong", **new}) for _ in range(11)]
+    assert [answer.status_code for answer in answers] == [200] * 10 + [429]
+    assert "There were too many tries" in words(answers[-1])
+    assert desk.post(page, {"old_password": PASSWORD, **new}).status_code == 429
+    cache.clear()
+    assert desk.post(page, {"old_password": PASSWORD, **new})["Location"] == f"{page}done/"
+    assert desk.get("/admin/").status_code == 200
 
 
 # --- Setting it up ----------------------------------------------------------------------------------------------
