@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from portal import auth
-from portal.admin import exports
+from portal.admin import confirming, exports
 from portal.models import MiniProgram, User
 
 COUNTED = 10_000
@@ -62,6 +62,8 @@ class ConsoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscript
     # Whether the list can be taken along as a file, and which fields stand in it for columns made for the screen.
     is_exported: ClassVar[bool] = False
     exported_instead: ClassVar[dict[str, str]] = {}
+    # Acts that need no recent sign-in (confirming.py); every other one does.
+    harmless_acts: ClassVar[tuple[str, ...]] = ()
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -144,6 +146,8 @@ class ConsoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscript
         form = form or ReasonForm(posted(request))
         if not form.is_valid():
             return self._ask(request, rows, action, form, warning)
+        if action not in self.harmless_acts and (page := confirming.ask(request)):
+            return page
         chosen, done = list(rows.order_by("pk")), 0
         with transaction.atomic():
             for row in chosen:
@@ -203,9 +207,10 @@ class ActForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable a
 
 
 class EditAdmin(ConsoleAdmin):
-    """For the few things operators edit; every save says why."""
+    """For the few things operators edit; every save says why, and is a recently signed-in operator's."""
 
     form = ActForm
+    changeform_view = confirming.before_saving(ConsoleAdmin.changeform_view)
     formfield_overrides = {URLField: {"assume_scheme": "https"}}
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:

@@ -82,6 +82,7 @@ class AbuseReportAdmin(ReadOnlyAdmin):
     search_help_text = gettext_lazy("appId, or the login, phone or e-mail of who reported it; in full.")
     ordering = ("-state", "created", "id")
     actions = ("take", "release", "close")
+    harmless_acts = ("take", "release", "close")
     fields = (
         *("mini_program", "kind", "words", "user", "created", "reported_by", "see"),
         *("state", "assigned_to", "assigned_at", "outcome", "closed_by", "closed_at"),

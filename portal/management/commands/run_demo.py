@@ -86,7 +86,8 @@ class Command(BaseCommand):
   Portal           http://{HOST}:{port}/          sign in as alice or bob
   Coffee Corner    http://{HOST}:{port}/mini/coffee/
   Permissions      http://{HOST}:{port}/permissions/
-  Operators        http://{HOST}:{port}/admin/    olga (manager), sam (support), audrey (auditor)
+  Operators        http://{HOST}:{port}/admin/    olga (manager), sam (support), audrey (auditor), adam (administrator)
+                   their second step: {sys.executable} manage.py second_factor olga
   API              http://{HOST}:{port}/api/docs/
   Password of all  {password()}
 
