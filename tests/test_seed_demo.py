@@ -61,8 +61,9 @@ def test_the_report_has_this_shape(db: None, capfd: pytest.CaptureFixture[str]) 
         ("olga", "manager"),
         ("sam", "support"),
         ("audrey", "auditor"),
+        ("adam", "administrator"),
     ]
-    assert all(set(who) == {"login", "password", "role"} for who in report["operators"])
+    assert all(set(who) == {"login", "password", "role", "totpSecret"} for who in report["operators"])
     programs = {program["appId"]: program for program in report["miniPrograms"]}
     assert list(programs) == ["coffee", "coffee2", "cafe", "gone"]
     keys = {"appId", "clientId", "keyVersion", "privateKey", "scopes", "status"}

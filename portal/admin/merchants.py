@@ -140,6 +140,7 @@ class MerchantNoticeAdmin(ReadOnlyAdmin):
     search_help_text = gettext_lazy("Client-Id, in full.")
     ordering = ("-pk",)
     actions = ("send_again",)
+    harmless_acts = ("send_again",)
     fields = ("notify_id", "merchant", "state", "attempts", "created", "due_at", "last_error", "body")
     readonly_fields = ("notify_id",)
 

@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from portal import auth
+from portal.admin import confirming, exports
 from portal.models import MiniProgram, User
 
 COUNTED = 10_000
@@ -58,6 +59,11 @@ class ConsoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscript
     view_on_site = False
     # Lookups that links of ours use, beside those of `list_filter`.
     link_lookups: ClassVar[tuple[str, ...]] = ()
+    # Whether the list can be taken along as a file, and which fields stand in it for columns made for the screen.
+    is_exported: ClassVar[bool] = False
+    exported_instead: ClassVar[dict[str, str]] = {}
+    # Acts that need no recent sign-in (confirming.py); every other one does.
+    harmless_acts: ClassVar[tuple[str, ...]] = ()
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -65,7 +71,8 @@ class ConsoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscript
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         """Declared filters only: Django's own rule lets `?password__startswith=` guess a hidden value (trust 32)."""
         declared = {getattr(item, "parameter_name", item) for item in self.list_filter}
-        return lookup in self.link_lookups or lookup.removesuffix("__exact") in declared
+        more = {name for item in self.list_filter for name in getattr(item, "more_names", ())}
+        return lookup in {*self.link_lookups, *more} or lookup.removesuffix("__exact") in declared
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """403, rather than a shrug, for an action above the operator's role (trust 33)."""
@@ -73,14 +80,16 @@ class ConsoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscript
         if wanted - self.get_actions(request).keys():
             raise PermissionDenied
         title = {"title": str(self.opts.verbose_name_plural).capitalize()}
-        return super().changelist_view(request, {**title, **(extra_context or {})})
+        export = {"may_export": exports.is_allowed(self, request)}
+        return super().changelist_view(request, {**title, **export, **(extra_context or {})})
 
     # --- Acts: an admin action with a page in between that asks why --------------------------------------------
 
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_act"
         view = self.admin_site.admin_view(self.act_view)
-        return [path("<path:object_id>/act/<slug:action>/", view, name=name), *super().get_urls()]
+        act = path("<path:object_id>/act/<slug:action>/", view, name=name)
+        return [*exports.urls(self), act, *super().get_urls()]
 
     def act_view(self, request: HttpRequest, object_id: str, action: str) -> HttpResponse:
         """One act on one row, from the button on its page."""
@@ -137,6 +146,8 @@ class ConsoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscript
         form = form or ReasonForm(posted(request))
         if not form.is_valid():
             return self._ask(request, rows, action, form, warning)
+        if action not in self.harmless_acts and (page := confirming.ask(request)):
+            return page
         chosen, done = list(rows.order_by("pk")), 0
         with transaction.atomic():
             for row in chosen:
@@ -196,9 +207,10 @@ class ActForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable a
 
 
 class EditAdmin(ConsoleAdmin):
-    """For the few things operators edit; every save says why."""
+    """For the few things operators edit; every save says why, and is a recently signed-in operator's."""
 
     form = ActForm
+    changeform_view = confirming.before_saving(ConsoleAdmin.changeform_view)
     formfield_overrides = {URLField: {"assume_scheme": "https"}}
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:

@@ -4,6 +4,7 @@ from .accesses import AccessCount
 from .consents import PendingConsent
 from .grants import MiniProgramGrant
 from .inbox import InboxNotice
+from .jobs import Job
 from .ledger import ConsentDecision, ConsentText
 from .mass_revocations import MassRevocation
 from .merchants import Merchant, MerchantKey, Sector
@@ -15,6 +16,7 @@ from .scope_approvals import PurposeVersion, ScopeApproval
 from .seals import Seal
 from .tallies import DecisionDay, DecisionTotal, Watermark
 from .users import Address, Contact, LoginId, User
+from .workers import PeriodicRun, Worker
 
 __all__ = [
     "AbuseReport",
@@ -26,6 +28,7 @@ __all__ = [
     "DecisionDay",
     "DecisionTotal",
     "InboxNotice",
+    "Job",
     "LoginId",
     "MassRevocation",
     "Merchant",
@@ -34,6 +37,7 @@ __all__ = [
     "MiniProgram",
     "MiniProgramGrant",
     "PendingConsent",
+    "PeriodicRun",
     "PlatformKey",
     "PurposeVersion",
     "ScopeApproval",
@@ -41,4 +45,5 @@ __all__ = [
     "Sector",
     "User",
     "Watermark",
+    "Worker",
 ]
