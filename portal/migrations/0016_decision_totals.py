@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('portal', '0012_scope_review'),
+        ('portal', '0015_administrators'),
     ]
 
     operations = [
