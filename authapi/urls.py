@@ -25,7 +25,7 @@ MERCHANT_API = (
 GET_AUTH_CODE = "v1/authorizations/getAuthCode"
 
 
-def _starts() -> list[str]:
+def starts() -> list[str]:
     """What comes before the version, with its slash at the end: every gateway prefix, and nothing."""
     return [f"{prefix.strip('/')}/" if prefix.strip("/") else "" for prefix in settings.GATEWAY_PREFIXES]
 
@@ -35,7 +35,7 @@ def signed_routes() -> dict[str, tuple[Callable[..., HttpResponse], str]]:
     routes: dict[str, tuple[Callable[..., HttpResponse], str]] = {}
     for versions, rest, view in MERCHANT_API:
         answer = view.as_view()
-        for start in _starts():
+        for start in starts():
             for version in versions:
                 routes[f"/{start}v{version}/{rest}"] = routes[f"/{start}v{version}/{rest}.htm"] = answer, version
     return routes
@@ -48,7 +48,7 @@ def bearer_routes() -> dict[str, Callable[[HttpRequest], HttpResponse]]:
 
 def _merchant_urls() -> list[URLPattern]:
     urls: list[URLPattern] = []
-    for literal in _starts():
+    for literal in starts():
         start = re.escape(literal)
         urls += [
             re_path(rf"^{start}v(?P<version>[{versions}])/{rest}(?:\.htm)?\Z", view.as_view())

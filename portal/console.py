@@ -23,8 +23,8 @@ from portal.sign_in import ConsoleSignInForm, NewPasswordForm, answered
 # The index, in the order an operator thinks: who, what they let in, what failed. Models not named come last.
 GROUPS: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
     ("people", gettext_lazy("People and grants"), ("User", "MiniProgramGrant", "ConsentDecision", "MassRevocation")),
-    ("errors", gettext_lazy("What went wrong"), ("AbuseReport", "ErrorAudit", "MerchantNotice")),
-    ("programs", gettext_lazy("Mini-programs"), ("MiniProgram", "Merchant", "Sector")),
+    ("errors", gettext_lazy("What went wrong"), ("AbuseReport", "ErrorGroup", "ErrorAudit", "MerchantNotice")),
+    ("programs", gettext_lazy("Mini-programs"), ("MiniProgram", "ScopeApproval", "Merchant", "Sector")),
     ("tokens", gettext_lazy("Codes and tokens"), ("AuthCode", "AccessToken", "RefreshToken")),
     ("operators", gettext_lazy("Operators"), ("LogEntry", "Group")),
 )

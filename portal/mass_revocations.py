@@ -16,6 +16,8 @@ from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 from oauth2_provider.models import RefreshToken
 
+from portal import background
+from portal.background import Progress
 from portal.models import MassRevocation, MiniProgram, MiniProgramGrant, User, endings
 from portal.models.endings import Ending
 from portal.models.granted_scopes import TERMS
@@ -46,6 +48,17 @@ def count(grants: Grants, programs: Iterable[MiniProgram], scopes: Iterable[str]
     found: dict[str, int] = grants.aggregate(users=Count("user", distinct=True), grants=Count("pk"))
     tokens = RefreshToken.objects.filter(revoked=None, application__in=programs, user__in=grants.values("user"))
     return {**found, "tokens": 0 if list(scopes) else tokens.count()}
+
+
+@background.task(atomic=False)
+def follow(key: int) -> Progress | None:
+    """The next page as a background job, which shows how far it is."""
+    begun = time.monotonic()
+    if _page(key) is None:
+        return None
+    time.sleep((time.monotonic() - begun) * REST)
+    batch = MassRevocation.objects.get(pk=key)
+    return Progress(batch.grants_ended, batch.counted.get("grants"))
 
 
 def carry_on(stopped: Callable[[], bool] = lambda: False) -> int:

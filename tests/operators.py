@@ -30,19 +30,21 @@ from portal.models import MiniProgramGrant as Grant
 ROLES = ("auditor", "support", "manager", "administrator")
 
 ROLE_MIGRATIONS = (
-    ("0002_roles", "make_roles"),
-    ("0007_report_roles", "add_reports"),
-    ("0009_mass_revocation_roles", "add_mass_revocations"),
-    ("0012_administrators", "add_administrators"),
+    ("portal", "0002_roles", "make_roles"),
+    ("portal", "0007_report_roles", "add_reports"),
+    ("portal", "0009_mass_revocation_roles", "add_mass_revocations"),
+    ("authapi", "0006_error_group_roles", "add_error_groups"),
+    ("portal", "0014_export_roles", "add_exports"),
+    ("portal", "0015_administrators", "add_administrators"),
 )
 
 
 def restore_roles() -> None:
     """Make the groups again as the migrations did: a transactional test leaves an empty database behind."""
     loader = MigrationExecutor(connection).loader
-    for name, make in ROLE_MIGRATIONS:
-        migration = import_module(f"portal.migrations.{name}")
-        getattr(migration, make)(loader.project_state(("portal", name)).apps, connection.schema_editor())
+    for app, name, make in ROLE_MIGRATIONS:
+        migration = import_module(f"{app}.migrations.{name}")
+        getattr(migration, make)(loader.project_state((app, name)).apps, connection.schema_editor())
 
 
 def in_role(role: str) -> User:

@@ -22,10 +22,12 @@ LISTS = (
     "portal/user",
     "portal/miniprogramgrant",
     "portal/consentdecision",
+    "authapi/errorgroup",
     "authapi/erroraudit",
     "portal/merchantnotice",
     "portal/abusereport",
     "portal/miniprogram",
+    "portal/scopeapproval",
     "portal/merchant",
     "portal/sector",
     "authapi/authcode",
@@ -59,6 +61,7 @@ def acts_of_manager(scene: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     why = {"reason": "because"}
     program = {"client_id": "new", "name": "New", "merchant": shop.merchant_id, "page_url": "https://new.example/"}
     key = {"keys-0-version": "2", "keys-0-public_key": public_pem("other")}
+    review = {"approval": scene["waiting"].pk, "read": scene["waiting"].fingerprint(), "decision": "REWORD"}
     bulk = {"action": "revoke", "_selected_action": [grant.pk for grant in scene["grants"]]}
     across = {"action": "revoke", "_selected_action": [scene["grants"][0].pk], "select_across": "1"}
     return [
@@ -67,6 +70,9 @@ def acts_of_manager(scene: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         ("/admin/portal/miniprogramgrant/", across | why),
         (f"/admin/portal/miniprogram/{cafe.pk}/act/approve/", why),
         (f"/admin/portal/miniprogram/{cafe.pk}/act/refuse/", why),
+        (f"/admin/portal/miniprogram/{cafe.pk}/review/", review | why),
+        ("/admin/portal/miniprogram/register/", program | {"owner": "shop-client", "wanted": "auth_base"} | why),
+        (f"/admin/portal/miniprogram/{cafe.pk}/words/", why),
         (f"/admin/portal/miniprogram/{shop.pk}/act/suspend/", why),
         (f"/admin/portal/miniprogram/{shop.pk}/act/restore/", why),
         ("/admin/portal/miniprogram/", {"action": "suspend", "_selected_action": [shop.pk]} | why),
@@ -120,9 +126,11 @@ def refused(role: str, acts: list[tuple[str, dict[str, Any]]]) -> None:
 
 def test_each_role_has_what_the_one_before_it_has(db: None) -> None:
     held = [set(Group.objects.get(name=role).permissions.values_list("codename", flat=True)) for role in ROLES]
-    assert held[0] < held[1] < held[2]
-    assert all(name.startswith("view_") for name in held[0])
-    assert held[1] - held[0] == {"revoke_grant", "close_report"}
+    for_auditors = held[0] - {"export_rows"}
+    assert for_auditors < held[1] < held[2]
+    assert held[0] < held[2]
+    assert all(name.startswith("view_") for name in for_auditors)
+    assert held[1] - held[0] == {"revoke_grant", "close_report", "mark_error"}
     assert held[3] - held[0] == {"change_roles", "reset_second_factor", "change_user"}
     assert not {name for name in held[2] | held[3] if name.startswith("delete_")}
 

@@ -21,6 +21,7 @@ class ConsentDecisionAdmin(ReadOnlyAdmin):
     list_filter = ("act", RecentFilter, AppIdFilter)
     list_select_related = ("user", "mini_program", "actor")
     link_lookups = ("user__id__exact", "grant__id__exact", "act__in", "at__gte", "at__lt")
+    is_exported = True
     search_fields = ("trace_id",)
     search_help_text = _("Trace id, grant id, appId, or the user's login, phone or e-mail; in full.")
     fields = (

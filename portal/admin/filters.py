@@ -1,7 +1,7 @@
 """What the console's lists are narrowed by: an exact text, a stretch of time, a state."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -9,6 +9,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext_lazy as _
 
 STRETCHES = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
@@ -69,3 +70,53 @@ class AppIdFilter(TextFilter):
     title = _("mini-program (appId)")
     parameter_name = "program"
     lookup = "mini_program__client_id"
+
+
+class SpanFilter(admin.ListFilter):
+    """From one moment on, and before another; both as a browser's own field gives them."""
+
+    title = _("from, until")
+    template = "admin/span_filter.html"
+    names: ClassVar = {"from": "gte", "until": "lt"}
+    parameter_name, more_names = "from", ("until",)
+    field = "at"
+
+    def __init__(self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any) -> None:
+        super().__init__(request, params, model, model_admin)
+        self.values = {name: params.pop(name, [""])[-1].strip() for name in self.names}
+
+    def has_output(self) -> bool:
+        return True
+
+    def expected_parameters(self) -> list[str | None]:
+        return [*self.names]
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        """What the template needs: the values, and the other filters to keep."""
+        others = {name: value for name, value in changelist.get_filters_params().items() if name not in self.names}
+        yield {
+            "fields": list(self.values.items()),
+            "value": " – ".join(self.values.values()).strip() if any(self.values.values()) else "",
+            "search": changelist.query,
+            "others": [(name, values[-1] if isinstance(values, list) else values) for name, values in others.items()],
+            "clear": changelist.get_query_string(remove=[*self.names]),
+        }
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """What is no moment narrows nothing down: it finds nothing."""
+        for name, lookup in self.names.items():
+            if text := self.values[name]:
+                moment = _moment(text)
+                queryset = queryset.filter(**{f"{self.field}__{lookup}": moment}) if moment else queryset.none()
+        return queryset
+
+
+def _moment(text: str) -> datetime | None:
+    """A day or a time, in the portal's time zone if it has no offset; None when it is neither."""
+    try:
+        if day := parse_date(text):
+            return timezone.make_aware(datetime.combine(day, time.min))
+        moment = parse_datetime(text)
+        return timezone.make_aware(moment) if moment and timezone.is_naive(moment) else moment
+    except (ValueError, OverflowError):
+        return None

@@ -84,6 +84,7 @@ ALSO = {
     "ConsentDecision": "ledger history consents",
     "MassRevocation": "kill switch bulk revoke",
     "AbuseReport": "abuse complaints",
+    "ErrorGroup": "errors spiking known causes",
     "ErrorAudit": "errors refusals trace",
     "MerchantNotice": "authnotify notify delivery",
     "MiniProgram": "apps suspend restore scopes review approve onboarding",

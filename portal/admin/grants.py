@@ -89,6 +89,7 @@ class MiniProgramGrantAdmin(ReadOnlyAdmin):
     link_lookups = ("user__id__exact",)
     search_fields = ("id",)
     search_help_text = gettext_lazy("Grant id, appId, or the user's login, phone or e-mail; in full.")
+    is_exported = True
     actions = ("revoke",)
     fields = (
         *("id", "user", "mini_program", "state", "since", "next_end", "expires_at", "last_used_at", "reminded"),

@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from portal import auth
-from portal.admin import confirming
+from portal.admin import confirming, exports
 from portal.models import MiniProgram, User
 
 COUNTED = 10_000
@@ -59,6 +59,9 @@ class ConsoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscript
     view_on_site = False
     # Lookups that links of ours use, beside those of `list_filter`.
     link_lookups: ClassVar[tuple[str, ...]] = ()
+    # Whether the list can be taken along as a file, and which fields stand in it for columns made for the screen.
+    is_exported: ClassVar[bool] = False
+    exported_instead: ClassVar[dict[str, str]] = {}
     # Acts that need no recent sign-in (confirming.py); every other one does.
     harmless_acts: ClassVar[tuple[str, ...]] = ()
 
@@ -68,7 +71,8 @@ class ConsoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscript
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         """Declared filters only: Django's own rule lets `?password__startswith=` guess a hidden value (trust 32)."""
         declared = {getattr(item, "parameter_name", item) for item in self.list_filter}
-        return lookup in self.link_lookups or lookup.removesuffix("__exact") in declared
+        more = {name for item in self.list_filter for name in getattr(item, "more_names", ())}
+        return lookup in {*self.link_lookups, *more} or lookup.removesuffix("__exact") in declared
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """403, rather than a shrug, for an action above the operator's role (trust 33)."""
@@ -76,14 +80,16 @@ class ConsoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscript
         if wanted - self.get_actions(request).keys():
             raise PermissionDenied
         title = {"title": str(self.opts.verbose_name_plural).capitalize()}
-        return super().changelist_view(request, {**title, **(extra_context or {})})
+        export = {"may_export": exports.is_allowed(self, request)}
+        return super().changelist_view(request, {**title, **export, **(extra_context or {})})
 
     # --- Acts: an admin action with a page in between that asks why --------------------------------------------
 
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_act"
         view = self.admin_site.admin_view(self.act_view)
-        return [path("<path:object_id>/act/<slug:action>/", view, name=name), *super().get_urls()]
+        act = path("<path:object_id>/act/<slug:action>/", view, name=name)
+        return [*exports.urls(self), act, *super().get_urls()]
 
     def act_view(self, request: HttpRequest, object_id: str, action: str) -> HttpResponse:
         """One act on one row, from the button on its page."""
@@ -116,7 +122,12 @@ class ConsoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscript
             for name, action in self.get_actions(request).items()
             if action and row is not None and self.applies(name, row)
         ]
+        acts += self.links(request, row) if row is not None else []
         return super().change_view(request, object_id, form_url, {"acts": acts, **(extra_context or {})})
+
+    def links(self, request: HttpRequest, row: Any) -> list[dict[str, str]]:
+        """Pages about this row beside its own: {"label", "url"}, after the acts' buttons."""
+        return []
 
     def act(
         self,

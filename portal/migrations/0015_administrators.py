@@ -30,7 +30,7 @@ def add_administrators(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("portal", "0011_parked_notices")]
+    dependencies = [("portal", "0014_export_roles")]
 
     operations = [
         migrations.AlterModelOptions(
