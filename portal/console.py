@@ -82,7 +82,7 @@ class Console(admin.AdminSite):
             recent_sign_in.remember(request)
         return response
 
-    def password_change(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+    def password_change(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """As Django's, within the limits of signing in: an open console is no place to guess a password."""
         page = PasswordChangeView.as_view(
             form_class=NewPasswordForm,
