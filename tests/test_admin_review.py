@@ -165,7 +165,7 @@ def test_better_words_are_asked_for_entered_and_approved(
     row.refresh_from_db()
     assert (row.state, row.note) == ("REWORD", "say which business")
     assert alices.get_auth_code("cafe", ["USER_AVATAR"])["error"] == 2
-    reviewer.page("/admin/")  # reads the message
+    reviewer.page(LIST)  # reads the message
     assert "USER_AVATAR" not in reviewer.page(QUEUE)
     assert "USER_AVATAR" in reviewer.page(f"{QUEUE}?review=back")
 

@@ -197,6 +197,6 @@ def queue(request: HttpRequest) -> Queue:
     return Queue(
         count=len(owners),
         age=timesince(oldest, depth=1) if oldest else "",
-        mine=owners.count(request.user.pk),
+        mine=owners.count(operator(request).pk),
         programs=[{**row, "program": names[row["mini_program"]]} for row in most],
     )
