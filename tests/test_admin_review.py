@@ -266,7 +266,7 @@ def test_nobody_approves_words_they_entered(manager: Desk, cafe: MiniProgram) ->
 
 
 @pytest.mark.trust(30)
-def test_an_administrator_may_do_both_and_it_is_on_record(olga: User, cafe: MiniProgram) -> None:
+def test_a_superuser_may_do_both_and_it_is_on_record(olga: User, cafe: MiniProgram) -> None:
     desk = Desk(olga)
     enter(desk, cafe, **{NICKNAME: "to sell it"})
     assert review(desk, nickname(cafe), "APPROVED").status_code == 302
