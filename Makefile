@@ -14,9 +14,9 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 BENCH = $(if $(ONLY),--only $(ONLY)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
 
 NOT_USERS = .venv tests bench examples var node_modules portal/admin/* portal/console.py templates/admin/* \
-            authapi/admin.py authapi/models.py portal/management/* portal/user_lines.py portal/user_batches.py \
+            authapi/admin/* authapi/error_counts.py authapi/models.py portal/management/* portal/user_lines.py portal/user_batches.py \
             $(foreach noun,accesses consents cut_offs endings granted_scopes grants inbox ledger mass_revocations merchants mini_programs notices \
-            platform_keys seals,portal/models/$(noun).py)
+            platform_keys scope_approvals seals,portal/models/$(noun).py)
 
 .PHONY: setup setup-dev run test axe screens bench bench-admin bench-crash words lint format lock clean
 

@@ -3,9 +3,6 @@
 from bisect import bisect_left
 from time import perf_counter, time
 
-from django.http import HttpRequest
-from django.views import View
-
 from authapi import counting
 from authapi.endpoint_hours import BOUNDS, COLUMNS, HOUR, EndpointHour
 
@@ -41,17 +38,3 @@ class Counter(counting.Counter[Key, list[int]]):
 
 
 counter = Counter()
-
-
-def wire_name(view: type[View]) -> str:
-    """The wire's name of what a class of ours answers: ApplyToken is `applyToken`."""
-    return view.__name__[:1].lower() + view.__name__[1:]
-
-
-def name(request: HttpRequest) -> str:
-    """The endpoint this request met: the wire's name, or that of the page; "" for files and for no address at all."""
-    match = request.resolver_match
-    if match is None or "(?P" in match.route:
-        return ""
-    view = getattr(match.func, "view_class", None)
-    return wire_name(view) if view and view.__module__ == "authapi.views" else match.view_name

@@ -6,6 +6,7 @@ from time import perf_counter
 from django.http import HttpRequest, HttpResponse
 
 from authapi import endpoint_times, urls
+from portal import endpoints
 
 
 class ApiMiddleware:
@@ -21,24 +22,22 @@ class ApiMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         began = perf_counter()
-        answer, name = self._answer(request)
+        answer = self._answer(request)
         if answer is None:
-            answer, name = self.get_response(request), endpoint_times.name(request)
+            answer = self.get_response(request)
         else:
             answer["Content-Length"] = str(len(answer.content))
-        if name:
+        if (name := endpoints.name(request)) != endpoints.UNKNOWN:
             endpoint_times.counter.note(name, began)
         return answer
 
-    def _answer(self, request: HttpRequest) -> tuple[HttpResponse | None, str]:
-        """The answer and whose it is; None when this is no way for this request."""
+    def _answer(self, request: HttpRequest) -> HttpResponse | None:
         path = request.path_info
         if route := self.signed.get(path):
-            view, version, name = route
+            view, version = route
             request.get_host()  # DisallowedHost, as everywhere
-            return view(request, version=version), name
+            return view(request, version=version)
         if path in self.bearer and request.META.get("HTTP_AUTHORIZATION", "")[:7].lower() == "bearer ":
-            view, name = self.bearer[path]
             request.get_host()
-            return view(request), name
-        return None, ""
+            return self.bearer[path](request)
+        return None

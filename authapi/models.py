@@ -7,7 +7,9 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 from oauth2_provider.models import AbstractGrant
 
-from authapi.endpoint_hours import EndpointHour as EndpointHour  # it has a file of its own
+from authapi.endpoint_hours import EndpointHour as EndpointHour  # they have files of their own
+from authapi.error_counts import ErrorGroup as ErrorGroup
+from authapi.error_counts import ErrorHour as ErrorHour
 from portal.models.seals import VouchedManager, VouchedRow
 
 
@@ -59,6 +61,9 @@ class ErrorAudit(VouchedRow):
             models.Index(fields=["-at"]),
             models.Index(fields=["code", "-at"]),
             models.Index(fields=["app_id", "-at"]),
+            models.Index(fields=["client_id", "-at"], name="errors_by_client"),
+            models.Index(fields=["address", "-at"], name="errors_by_address"),
+            models.Index(fields=["endpoint", "-at"], name="errors_by_endpoint"),
         )
 
     def __str__(self) -> str:

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, re_path
 
-from authapi import endpoint_times, pages, views
+from authapi import pages, views
 
 # Merchant endpoints: <versions> <path>; a trailing .htm is accepted.
 MERCHANT_API = (
@@ -25,30 +25,30 @@ MERCHANT_API = (
 GET_AUTH_CODE = "v1/authorizations/getAuthCode"
 
 
-def _starts() -> list[str]:
+def starts() -> list[str]:
     """What comes before the version, with its slash at the end: every gateway prefix, and nothing."""
     return [f"{prefix.strip('/')}/" if prefix.strip("/") else "" for prefix in settings.GATEWAY_PREFIXES]
 
 
-def signed_routes() -> dict[str, tuple[Callable[..., HttpResponse], str, str]]:
-    """Every path of the merchant API with its view, version and name, for `middleware.ApiMiddleware`."""
-    routes: dict[str, tuple[Callable[..., HttpResponse], str, str]] = {}
+def signed_routes() -> dict[str, tuple[Callable[..., HttpResponse], str]]:
+    """Every path of the merchant API with its view and version, for `middleware.ApiMiddleware`."""
+    routes: dict[str, tuple[Callable[..., HttpResponse], str]] = {}
     for versions, rest, view in MERCHANT_API:
-        answer, name = view.as_view(), endpoint_times.wire_name(view)
-        for start in _starts():
+        answer = view.as_view()
+        for start in starts():
             for version in versions:
-                routes[f"/{start}v{version}/{rest}"] = routes[f"/{start}v{version}/{rest}.htm"] = answer, version, name
+                routes[f"/{start}v{version}/{rest}"] = routes[f"/{start}v{version}/{rest}.htm"] = answer, version
     return routes
 
 
-def bearer_routes() -> dict[str, tuple[Callable[[HttpRequest], HttpResponse], str]]:
+def bearer_routes() -> dict[str, Callable[[HttpRequest], HttpResponse]]:
     """What a native container calls on every start of a mini-program."""
-    return {f"/{GET_AUTH_CODE}": (views.GetAuthCode.as_view(), endpoint_times.wire_name(views.GetAuthCode))}
+    return {f"/{GET_AUTH_CODE}": views.GetAuthCode.as_view()}
 
 
 def _merchant_urls() -> list[URLPattern]:
     urls: list[URLPattern] = []
-    for literal in _starts():
+    for literal in starts():
         start = re.escape(literal)
         urls += [
             re_path(rf"^{start}v(?P<version>[{versions}])/{rest}(?:\.htm)?\Z", view.as_view())

@@ -29,9 +29,10 @@ from django.urls import reverse  # noqa: E402
 from authapi.models import ErrorAudit  # noqa: E402
 from portal.models import ConsentDecision, MiniProgram, MiniProgramGrant, User  # noqa: E402
 from portal.scale import people  # noqa: E402
-from tests.operators import ROLES, Desk  # noqa: E402
+from tests.operators import Desk  # noqa: E402
 
 LAST = "p=last"
+SEATS = ("manager", "auditor", "administrator", "superuser")  # who may look first opens the list
 LINK = re.compile(r'<a\s[^>]*?href="(\?[^"]*)"')
 
 
@@ -48,7 +49,7 @@ class Opened:
 
 
 def main() -> None:
-    desks = {role: desk(role) for role in (*reversed(ROLES), "administrator")}
+    desks = {role: desk(role) for role in SEATS}
     samples = Samples()
     for model, page in admin.site._registry.items():
         path = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
@@ -59,7 +60,7 @@ def main() -> None:
 
 def desk(role: str) -> Desk:
     """An operator in this role, at the console."""
-    user = User.objects.create_user(f"bench-{role}", is_staff=True, is_superuser=role == "administrator")
+    user = User.objects.create_user(f"bench-{role}", is_staff=True, is_superuser=role == "superuser")
     user.groups.set(Group.objects.filter(name=role))
     seat = Desk(user)
     seat.defaults["HTTP_HOST"] = "localhost"
@@ -81,8 +82,7 @@ class Samples:
         self.typed = {
             "program": apps,
             "merchant": merchants,
-            "endpoint": ["applyToken", "revoke", "/v1/", "nowhere"],
-            "client_id": merchants,
+            "client": merchants,
             "address": ["203.0.113.7", "198.18.1.1", "192.0.2.1"],
         }
         self.days = [oldest.since.date().isoformat(), newest.since.date().isoformat()]
@@ -120,7 +120,8 @@ def filters(first: str, page: admin.ModelAdmin, samples: Samples) -> Iterator[st
         yield from (urlencode({name: value}) for value in samples.typed[name])
     if "from" in names:
         oldest, newest = samples.days
-        yield from (urlencode({"from": newest}), urlencode({"to": oldest}), urlencode({"from": oldest, "to": oldest}))
+        yield from (urlencode({"from": newest}), urlencode({"until": oldest}))
+        yield urlencode({"from": oldest, "until": newest})
 
 
 def links(page: str) -> list[str]:

@@ -1,6 +1,6 @@
 """The error audit at the console: what an operator does when a merchant calls with a trace id."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from authapi import results
-from authapi.admin import codes
+from authapi.hints import codes
 from authapi.models import ErrorAudit
 from portal.models import MiniProgram, User
 from tests.conftest import Container
@@ -69,7 +69,17 @@ def test_no_code_or_token_is_shown(
         ({"q": "SHOP_CLIENT"}, {"client_id": "SHOP_CLIENT"}),
         ({"code": "USED_AUTHCODE"}, {"code": "USED_AUTHCODE"}),
         ({"code": "11"}, {"code": "11"}),
-        ({"endpoint": "applytoken"}, {"endpoint": "/ams/api/v1/authorizations/applyToken"}),
+        ({"endpoint": "applyToken"}, {"endpoint": "/v1/authorizations/applyToken"}),
+        ({"endpoint": "applyToken"}, {"endpoint": "/ams/api/v2/authorizations/applyToken.htm"}),
+        ({"endpoint": "consent"}, {"endpoint": "/v1/authorizations/consents/abc"}),
+        ({"endpoint": "decision"}, {"endpoint": "/v1/authorizations/consents/abc/decision"}),
+        ({"endpoint": "/v9/authorizations/applyToken"}, {"endpoint": "/v9/authorizations/applyToken"}),
+        ({"client": "SHOP_CLIENT"}, {"client_id": "SHOP_CLIENT"}),
+        ({"address": "10.1.2.3"}, {"address": "10.1.2.3"}),
+        ({"address": "2001:db8:0::1"}, {"address": "2001:db8::1"}),
+        ({"from": "2026-03-01T10:00", "until": "2026-03-01T11:00"}, {"at": datetime(2026, 3, 1, 10, 30, tzinfo=UTC)}),
+        ({"from": "2026-03-01", "until": "2026-03-02"}, {"at": datetime(2026, 3, 1, 10, 30, tzinfo=UTC)}),
+        ({"q": "c" * 32}, {"trace_id": "c" * 32}),
         ({"program": "shop"}, {"app_id": "shop"}),
         ({"program": "shop", "code": "USED_CODE", "within": "hour"}, {"app_id": "shop", "code": "USED_CODE"}),
     ],
@@ -105,6 +115,28 @@ def test_the_filter_offers_every_code_we_can_utter(desk: Desk) -> None:
     assert {"2", "11", "USED_AUTHCODE", "USED_CODE", results.UnknownException.code} <= set(codes())
     for code in codes():
         assert f"?code={code}" in page
+
+
+@pytest.mark.parametrize(
+    "query", [{"address": "no address"}, {"from": "yesterday"}, {"until": "2026-02-30"}, {"q": "nobody"}]
+)
+def test_what_means_nothing_finds_nothing(desk: Desk, query: dict[str, str]) -> None:
+    assert not found(desk, row(), **query)
+
+
+def test_a_name_that_is_known_is_searched_as_what_it_is(desk: Desk, shop: MiniProgram) -> None:
+    of_app, of_client = row(app_id="shop"), row(client_id="shop")
+    assert found(desk, of_app, q="shop")
+    assert not found(desk, of_client, q="shop")
+
+
+@pytest.mark.parametrize(
+    "query", ["", "code=ACCESS_DENIED", "client=shop-client&address=10.1.2.3&endpoint=applyToken&within=day&q=shop"]
+)
+def test_a_narrowed_list_takes_few_statements(desk: Desk, query: str, django_assert_max_num_queries: Any) -> None:
+    row()
+    with django_assert_max_num_queries(12):
+        desk.page(f"{LIST}?{query}")
 
 
 @pytest.mark.trust(32)

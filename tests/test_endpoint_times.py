@@ -41,7 +41,7 @@ def test_each_call_counts_under_the_wires_name(alices: Container, shop: MiniProg
 
 
 def test_a_page_counts_under_its_name_and_no_address_has_one(browser: Client, db: None) -> None:
-    for path in ("/permissions/", "/permissions/", "/nowhere/", "/static/portal/portal.css", "/media/avatars/x.png"):
+    for path in ("/permissions/", "/permissions/", "/nowhere/", "/static/portal/portal.css"):
         browser.get(path)
     assert counted() == {"permissions": 2}
 

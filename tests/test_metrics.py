@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import requests
+from django.apps import apps
 from django.db import OperationalError, connection
 from django.test import Client
 from django.urls import get_resolver
@@ -158,6 +159,31 @@ def test_the_build_is_named(client: Client, db: None, settings: Any) -> None:
     settings.RELEASE = "a1b2c3d"
     text = client.get("/metrics").content.decode()
     assert re.search(r'portal_build_info\{django="5\.2.*",python="3\..*",release="a1b2c3d",version="\d.*"\} 1', text)
+
+
+@pytest.mark.postgres
+def test_connections_are_counted_by_what_they_do(numbers: Numbers) -> None:
+    assert numbers.read()["portal_database_connections", frozenset({("state", "active")})] >= 1
+
+
+def test_background_tasks_are_counted_by_state(numbers: Numbers) -> None:
+    if not apps.is_installed("django_tasks_db"):
+        pytest.skip("tasks are kept elsewhere")
+    from django_tasks_db.models import DBTaskResult, get_date_max
+
+    common = {"task_path": "portal.nothing", "backend_name": "default", "args_kwargs": {"args": [], "kwargs": {}}}
+    for status in ("READY", "READY", "RUNNING", "FAILED", "SUCCESSFUL"):
+        DBTaskResult.objects.create(status=status, run_after=get_date_max(), **common)
+    states = {"waiting": 2, "running": 1, "failed": 1}
+    assert {state: numbers.grew("portal_tasks", state=state) for state in states} == states
+    assert 0 <= numbers.read()["portal_tasks_late_seconds", frozenset()] < 60
+
+
+def test_counting_leaves_others_who_wrap_statements_alone(client: Client, db: None) -> None:
+    connection.execute_wrappers.clear()  # as in a thread's first request
+    with connection.execute_wrapper(lambda execute, *call: execute(*call)) as _:
+        client.get("/metrics")
+    assert [type(wrapper) for wrapper in connection.execute_wrappers] == [metrics.Clock]
 
 
 def test_a_look_costs_a_handful_of_statements(client: Client, db: None, django_assert_max_num_queries: Any) -> None:

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from portal.admin import terms
-from portal.admin.filters import AppIdFilter, DaysFilter, MerchantFilter, RecentFilter
+from portal.admin.filters import AppIdFilter, MerchantFilter, RecentFilter, SpanFilter
 from portal.admin.lookups import concerning
 from portal.admin.pages import ReadOnlyAdmin
 from portal.models import ConsentDecision
@@ -19,10 +19,11 @@ class ConsentDecisionAdmin(ReadOnlyAdmin):
     """Who gave, refused or took what, when, and on which words."""
 
     list_display = ("at", "act", "user", "mini_program", "actor", "after", "reason", "on_terms")
-    list_filter = ("act", RecentFilter, AppIdFilter, MerchantFilter, DaysFilter)
+    list_filter = ("act", RecentFilter, AppIdFilter, MerchantFilter, SpanFilter)
     sortable_by = ("at",)
     list_select_related = ("user", "mini_program", "actor")
-    link_lookups = ("user__id__exact", "grant__id__exact")
+    link_lookups = ("user__id__exact", "grant__id__exact", "act__in", "at__gte", "at__lt")
+    is_exported = True
     search_fields = ("trace_id",)
     search_help_text = _("Trace id, grant id, appId, or the user's login, phone or e-mail; in full.")
     fields = (

@@ -1,18 +1,17 @@
 """What the console's lists are narrowed by: an exact text, a stretch of time, a state."""
 
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext_lazy as _
 
-from portal.admin.lookups import values_with
 from portal.models import MiniProgram
 
 STRETCHES = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
@@ -81,90 +80,69 @@ class AppIdFilter(TextFilter):
         return queryset.none() if program is None else queryset.filter(**{self.lookup: program})
 
 
-class AlternativesFilter(TextFilter):
-    """By some of the values of a column. `alternatives` are what each page of the list is put together from.
-
-    An index on that column and on what the list is ordered by gives the rows of one value in order, not of several.
-    """
-
-    def values(self) -> list[Any]:
-        """The values of the column that the text stands for."""
-        raise NotImplementedError
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if not self.value:
-            return queryset
-        values = self.values()
-        self.alternatives = [Q(**{self.lookup: value}) for value in values]
-        return queryset.filter(**{f"{self.lookup}__in": values})
-
-
-class MerchantFilter(AlternativesFilter):
+class MerchantFilter(TextFilter):
     """By whom the mini-program belongs to."""
 
     title = _("merchant (Client-Id)")
     parameter_name = "merchant"
     lookup = "mini_program"
+    # What a page of the list is put together from: an index gives the rows of one mini-program in order, not of all.
+    alternatives: tuple[Q, ...] = ()
 
-    def values(self) -> list[Any]:
-        programs = MiniProgram.objects.filter(merchant__client_id=self.value)
-        return list(programs.order_by("pk").values_list("pk", flat=True))
-
-
-class PartFilter(AlternativesFilter):
-    """By a part of a text that few different ones of are stored, with an index on them."""
-
-    def __init__(self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any) -> None:
-        super().__init__(request, params, model, model_admin)
-        self.model = model
-
-    def values(self) -> list[Any]:
-        return values_with(self.model, self.lookup, self.value)
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if not self.value:
+            return queryset
+        programs = MiniProgram.objects.filter(merchant__client_id=self.value).order_by("pk")
+        keys = list(programs.values_list("pk", flat=True))
+        self.alternatives = tuple(Q(**{self.lookup: key}) for key in keys)
+        return queryset.filter(**{f"{self.lookup}__in": keys})
 
 
-class DaysFilter(admin.ListFilter):
-    """From one day to another, both included, in the portal's time zone."""
+class SpanFilter(admin.ListFilter):
+    """From one moment on, and before another; both as a browser's own field gives them."""
 
-    template = "admin/days_filter.html"
-    field: ClassVar[str] = "at"
-    title = _("days")
-    parameter_name = "from"
-    more_names = ("to",)
+    title = _("from, until")
+    template = "admin/span_filter.html"
+    names: ClassVar = {"from": "gte", "until": "lt"}
+    parameter_name, more_names = "from", ("until",)
+    field = "at"
 
     def __init__(self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any) -> None:
         super().__init__(request, params, model, model_admin)
-        self.days = {name: _day(params.pop(name, [""])[-1]) for name in (self.parameter_name, *self.more_names)}
+        self.values = {name: params.pop(name, [""])[-1].strip() for name in self.names}
 
     def has_output(self) -> bool:
         return True
 
     def expected_parameters(self) -> list[str | None]:
-        return list(self.days)
+        return [*self.names]
 
     def choices(self, changelist: ChangeList) -> Iterator[Any]:
-        """What the template needs: both days, and the other filters to keep."""
-        others = [(name, value) for name, value in changelist.get_filters_params().items() if name not in self.days]
+        """What the template needs: the values, and the other filters to keep."""
+        others = {name: value for name, value in changelist.get_filters_params().items() if name not in self.names}
         yield {
-            "days": [(name, day.isoformat() if day else "") for name, day in self.days.items()],
-            "is_set": any(self.days.values()),
+            "fields": list(self.values.items()),
+            "value": " – ".join(self.values.values()).strip() if any(self.values.values()) else "",
             "search": changelist.query,
-            "others": [(name, values[-1] if isinstance(values, list) else values) for name, values in others],
-            "clear": changelist.get_query_string(dict.fromkeys(self.days)),
+            "others": [(name, values[-1] if isinstance(values, list) else values) for name, values in others.items()],
+            "clear": changelist.get_query_string(remove=[*self.names]),
         }
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        first, last = self.days.values()
-        if first:
-            queryset = queryset.filter(**{f"{self.field}__gte": _midnight(first)})
-        return queryset.filter(**{f"{self.field}__lt": _midnight(last + timedelta(days=1))}) if last else queryset
+        """What is no moment narrows nothing down: it finds nothing."""
+        for name, lookup in self.names.items():
+            if text := self.values[name]:
+                moment = _moment(text)
+                queryset = queryset.filter(**{f"{self.field}__{lookup}": moment}) if moment else queryset.none()
+        return queryset
 
 
-def _day(text: str) -> date | None:
+def _moment(text: str) -> datetime | None:
+    """A day or a time, in the portal's time zone if it has no offset; None when it is neither."""
     try:
-        return date.fromisoformat(text) if text else None
-    except ValueError as error:
-        raise IncorrectLookupParameters(error) from error
-
-
-def _midnight(day: date) -> datetime:
-    return timezone.make_aware(datetime(day.year, day.month, day.day))
+        if day := parse_date(text):
+            return timezone.make_aware(datetime.combine(day, time.min))
+        moment = parse_datetime(text)
+        return timezone.make_aware(moment) if moment and timezone.is_naive(moment) else moment
+    except (ValueError, OverflowError):
+        return None

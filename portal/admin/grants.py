@@ -18,7 +18,7 @@ from oauth2_provider.models import AccessToken, RefreshToken
 
 from portal import scopes
 from portal.admin import terms
-from portal.admin.filters import AppIdFilter, DaysFilter, MerchantFilter
+from portal.admin.filters import AppIdFilter, MerchantFilter, SpanFilter
 from portal.admin.lookups import concerning
 from portal.admin.pages import ReadOnlyAdmin, ReasonForm, posted
 from portal.models import MiniProgramGrant
@@ -81,10 +81,10 @@ class ScopeFilter(admin.SimpleListFilter):
         return queryset.holding(name) if name in scopes.catalogue() else queryset  # type: ignore[attr-defined, no-any-return]
 
 
-class GivenFilter(DaysFilter):
-    """By the day it was given."""
+class GivenFilter(SpanFilter):
+    """By when it was given."""
 
-    title = gettext_lazy("given")
+    title = gettext_lazy("given from, until")
     field = "since"
 
 
@@ -99,6 +99,7 @@ class MiniProgramGrantAdmin(ReadOnlyAdmin):
     link_lookups = ("user__id__exact",)
     search_fields = ("id",)
     search_help_text = gettext_lazy("Grant id, appId, or the user's login, phone or e-mail; in full.")
+    is_exported = True
     actions = ("revoke",)
     fields = (
         *("id", "user", "mini_program", "state", "since", "next_end", "expires_at", "last_used_at", "reminded"),

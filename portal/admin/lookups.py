@@ -2,14 +2,12 @@
 
 from typing import Any
 
-from django.db import connection
-from django.db.models import Exists, F, Model, Q, QuerySet, Value
+from django.db.models import F, Q, Value
 
 from portal import auth
 from portal.models import LoginId, MiniProgram, User
 
 NOTHING = Q(pk__in=[])
-VALUES = 1000
 
 
 def concerning(term: str, program: str = "mini_program", *, otherwise: Q = NOTHING) -> Q:
@@ -57,37 +55,3 @@ def find_user(term: str) -> User | None:
     if number := _number(term):
         return User.objects.filter(pk=number).first()
     return auth.find(term) or User.objects.filter(external_id=term).first()
-
-
-def led_to(rows: QuerySet[Any], *meanings: Q) -> QuerySet[Any]:
-    """The rows of those of these meanings of a term that any row has. One statement more, and an index for each."""
-    every = rows.model._default_manager.order_by()
-    flags = every.values_list(*(Exists(every.filter(meaning)) for meaning in meanings)).first() or ()
-    found = NOTHING
-    for meaning, is_there in zip(meanings, flags, strict=False):
-        found |= meaning if is_there else Q()
-    return rows.filter(found) if any(flags) else rows.none()
-
-
-_DISTINCT = """
-WITH RECURSIVE found(value) AS (
-    (SELECT {column} FROM {table} ORDER BY 1 LIMIT 1)
-    UNION ALL
-    SELECT (SELECT {column} FROM {table} WHERE {column} > found.value ORDER BY 1 LIMIT 1) FROM found
-    WHERE found.value IS NOT NULL
-)
-SELECT value FROM (SELECT value FROM found LIMIT %s) AS few WHERE value IS NOT NULL AND strpos(lower(value), %s) > 0
-"""
-
-
-def values_with(model: type[Model], name: str, part: str) -> list[str]:
-    """The different values of a column that have this part; of a thousand, read one by one from its index."""
-    column = str(model._meta.get_field(name).column)
-    if connection.vendor != "postgresql":
-        rows = model._default_manager.order_by().filter(**{f"{name}__icontains": part})
-        return list(rows.values_list(name, flat=True).distinct()[:VALUES])
-    quote = connection.ops.quote_name
-    with connection.cursor() as cursor:
-        statement = _DISTINCT.format(table=quote(model._meta.db_table), column=quote(column))
-        cursor.execute(statement, [VALUES, part.lower()])
-        return [value for (value,) in cursor.fetchall()]

@@ -218,6 +218,7 @@ class MassRevocationAdmin(ReadOnlyAdmin):
         def do(row: MassRevocation, answers: dict[str, Any]) -> str:
             try:
                 row.approve(by=operator(request))
+                mass_revocations.follow.enqueue(key=row.pk)
             except (NotWaitingError, OwnRequestError):
                 return ""
             return _("Approved: %(what)s of %(whose)s") % {"what": self.what(row), "whose": self.whose(row)}

@@ -18,6 +18,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from portal.admin import confirming, exports
 from portal.admin.paging import COUNTED, KeysetList
 
 SHOWN = 20
@@ -46,6 +47,11 @@ class ConsoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscript
     view_on_site = False
     # Lookups that links of ours use, beside those of `list_filter`.
     link_lookups: ClassVar[tuple[str, ...]] = ()
+    # Whether the list can be taken along as a file, and which fields stand in it for columns made for the screen.
+    is_exported: ClassVar[bool] = False
+    exported_instead: ClassVar[dict[str, str]] = {}
+    # Acts that need no recent sign-in (confirming.py); every other one does.
+    harmless_acts: ClassVar[tuple[str, ...]] = ()
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -65,7 +71,8 @@ class ConsoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscript
         if wanted - self.get_actions(request).keys():
             raise PermissionDenied
         title = {"title": str(self.opts.verbose_name_plural).capitalize()}
-        return super().changelist_view(request, {**title, **(extra_context or {})})
+        export = {"may_export": exports.is_allowed(self, request)}
+        return super().changelist_view(request, {**title, **export, **(extra_context or {})})
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
         """All rows of the list only where the list says how many that are."""
@@ -81,7 +88,8 @@ class ConsoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscript
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}_act"
         view = self.admin_site.admin_view(self.act_view)
-        return [path("<path:object_id>/act/<slug:action>/", view, name=name), *super().get_urls()]
+        act = path("<path:object_id>/act/<slug:action>/", view, name=name)
+        return [*exports.urls(self), act, *super().get_urls()]
 
     def act_view(self, request: HttpRequest, object_id: str, action: str) -> HttpResponse:
         """One act on one row, from the button on its page."""
@@ -114,7 +122,12 @@ class ConsoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscript
             for name, action in self.get_actions(request).items()
             if action and row is not None and self.applies(name, row)
         ]
+        acts += self.links(request, row) if row is not None else []
         return super().change_view(request, object_id, form_url, {"acts": acts, **(extra_context or {})})
+
+    def links(self, request: HttpRequest, row: Any) -> list[dict[str, str]]:
+        """Pages about this row beside its own: {"label", "url"}, after the acts' buttons."""
+        return []
 
     def act(
         self,
@@ -133,6 +146,8 @@ class ConsoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscript
         form = form or ReasonForm(posted(request))
         if not form.is_valid():
             return self._ask(request, rows, action, form, warning)
+        if action not in self.harmless_acts and (page := confirming.ask(request)):
+            return page
         chosen, done = list(rows.order_by("pk")), 0
         with transaction.atomic():
             for row in chosen:
@@ -195,9 +210,10 @@ class ActForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable a
 
 
 class EditAdmin(ConsoleAdmin):
-    """For the few things operators edit; every save says why."""
+    """For the few things operators edit; every save says why, and is a recently signed-in operator's."""
 
     form = ActForm
+    changeform_view = confirming.before_saving(ConsoleAdmin.changeform_view)
     formfield_overrides = {URLField: {"assume_scheme": "https"}}
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:

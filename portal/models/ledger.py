@@ -81,6 +81,7 @@ class ConsentDecision(VouchedRow):
     class Meta:
         ordering = ("-at", "-id")
         verbose_name = _("decision")
+        permissions = (("export_rows", "Can take lists of the console along as files"),)
         indexes = (
             models.Index(fields=["user", "mini_program", "-at"]),
             models.Index(fields=["-at"]),

@@ -97,6 +97,10 @@ class User(AbstractUser):
                 violation_error_message=_("Somebody else signs in with this already."),
             ),
         )
+        permissions = (
+            ("change_roles", "Can make operators and give them roles"),
+            ("reset_second_factor", "Can reset the second factor of operators"),
+        )
 
     def __str__(self) -> str:
         return masking.login(self.username)

@@ -15,7 +15,7 @@ from django.utils import timezone
 from oauth2_provider.models import AccessToken, RefreshToken
 
 from authapi import families
-from authapi.models import AuthCode, EndpointHour
+from authapi.models import AuthCode, EndpointHour, ErrorHour
 from portal.models import PendingConsent, PlatformKey
 
 CONSENT_RETENTION = timedelta(days=1)
@@ -25,8 +25,8 @@ TIMES_RETENTION = timedelta(days=100)  # the dashboard looks back 90
 class Command(BaseCommand):
     help = (
         "Delete dead codes and tokens RETENTION_DAYS after their end, unanswered consents a day after theirs, expired "
-        "sessions, private signing keys that JWKS shows no more, and how long calls took more than 100 days ago. The "
-        "ledger and the error audit stay. Run it daily."
+        "sessions, private signing keys that JWKS shows no more, and how long calls took and how many errors an hour "
+        "there were more than 100 days ago. The ledger and the error audit stay. Run it daily."
     )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -47,6 +47,8 @@ class Command(BaseCommand):
         self._tell("Signing keys erased", PlatformKey.objects.erase_retired())
         old = EndpointHour.objects.filter(hour__lt=now - TIMES_RETENTION)
         self._tell("Times of endpoints deleted", delete(old, batch))
+        old_errors = ErrorHour.objects.filter(hour__lt=now - TIMES_RETENTION)
+        self._tell("Hours of error groups deleted", delete(old_errors, batch))
         self._tell("Sessions deleted", delete(Session.objects.filter(expire_date__lt=now), batch))
 
     def _tell(self, what: str, number: int) -> None:
