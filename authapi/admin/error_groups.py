@@ -1,9 +1,8 @@
-"""Errors of one kind as one line: new and spiking ones first, with what to do, and what is known of them (trust 30)."""
+"""Errors of one kind as one line: new and spiking first, with what to do, and what is known of them (trust 30)."""
 
 from datetime import datetime, timedelta
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
