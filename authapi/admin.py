@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from oauth2_provider.models import get_id_token_model
 
-from authapi import results
+from authapi import results, why_admin
 from authapi.models import AuthCode, ErrorAudit
 from portal.admin.filters import AppIdFilter, RecentFilter, TextFilter
 from portal.admin.pages import ReadOnlyAdmin, concerning
@@ -153,6 +153,9 @@ class ErrorAuditAdmin(ReadOnlyAdmin):
     def why(self, row: ErrorAudit) -> str:
         return Truncator(row.reason).chars(80)
 
+
+# Pages that are no lists register themselves.
+__all__ = ["why_admin"]
 
 # The toolkit registers codes and tokens with the classes above; ID tokens we never issue.
 import oauth2_provider.admin  # noqa: E402, F401  it asks for the classes above by name

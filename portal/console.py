@@ -37,6 +37,7 @@ class Page(NamedTuple):
 
 
 PAGES: list[Page] = []
+ADDRESSES: list[Any] = []  # of pages that belong to no list; each is guarded by `admin_view`
 
 
 class Console(admin.AdminSite):
@@ -64,7 +65,7 @@ class Console(admin.AdminSite):
         """With the pages of the second factor, which stand before the guard."""
         from portal.admin.second_factor import urls  # which registers pages with this site
 
-        return [*urls(), *super().get_urls()]
+        return [*urls(), *ADDRESSES, *super().get_urls()]
 
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Limited like every sign-in (trust 19); whoever is signed in is led to the second step."""
