@@ -40,6 +40,7 @@ class Page(NamedTuple):
 
 
 PAGES: list[Page] = []
+ADDRESSES: list[Any] = []  # of pages that belong to no list; each is guarded by `admin_view`
 
 
 class Console(admin.AdminSite):
@@ -67,7 +68,7 @@ class Console(admin.AdminSite):
         """With the search, and the pages of the second factor, which stand before the guard."""
         from portal.admin import find, second_factor  # which register pages with this site
 
-        return [*second_factor.urls(), *find.urls(), *super().get_urls()]
+        return [*second_factor.urls(), *find.urls(), *ADDRESSES, *super().get_urls()]
 
     def index(self, request: HttpRequest, extra_context: Any = None) -> TemplateResponse:
         """The dashboard, above the lists."""
