@@ -3,7 +3,7 @@
 from django.contrib import admin
 from oauth2_provider.models import get_id_token_model
 
-from . import error_groups, errors, ledger, why
+from . import error_groups, errors, ledger, signatures, why
 from .tokens import AccessTokenAdmin, AuthCodeAdmin, IDTokenAdmin, RefreshTokenAdmin
 
 # The toolkit registers codes and tokens with the classes above; ID tokens we never issue.
@@ -19,5 +19,6 @@ __all__ = [
     "error_groups",
     "errors",
     "ledger",
+    "signatures",
     "why",
 ]
