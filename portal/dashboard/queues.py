@@ -49,9 +49,9 @@ def _tasks(status: str) -> Rows | None:
     return tasks._default_manager.filter(status=status).order_by(), "enqueued_at"
 
 
-def _rows(model: Any, *which: Q, order: str = "", since: str = "", **states: Any) -> Callable[[], Rows]:
+def _rows(model: Any, order: str = "", since: str = "", which: Q = Q(), **states: Any) -> Callable[[], Rows]:  # noqa: B008
     """Ordered as an index finds them, so that no more are read than are counted."""
-    return lambda: (model.objects.filter(*which, **states).order_by(*filter(None, [order])), since)
+    return lambda: (model.objects.filter(which, **states).order_by(*filter(None, [order])), since)
 
 
 def _seal() -> Rows:
@@ -62,11 +62,11 @@ def _seal() -> Rows:
 # What is counted, which permission shows it, and the rows. An index finds each of them, or its table is small.
 WAITING: Mapping[str, tuple[str, Callable[[], Rows | None]]] = {
     "grants": ("portal.view_miniprogramgrant", _rows(MiniProgramGrant, ended_at=None)),
-    "reports": ("portal.view_abusereport", _rows(AbuseReport, order="created", since="created", state="OPEN")),
-    "scopes": ("portal.view_scopeapproval", _rows(ScopeApproval, ScopeApproval.WAITING, since="entered_at")),
+    "reports": ("portal.view_abusereport", _rows(AbuseReport, "created", "created", state="OPEN")),
+    "scopes": ("portal.view_scopeapproval", _rows(ScopeApproval, since="entered_at", which=ScopeApproval.WAITING)),
     "revocations": ("portal.view_massrevocation", _rows(MassRevocation, since="asked_at", state="ASKED")),
-    "waiting": ("portal.view_merchantnotice", _rows(MerchantNotice, order="due_at", since="created", state="WAITING")),
-    "parked": ("portal.view_merchantnotice", _rows(MerchantNotice, order="due_at", since="created", state="PARKED")),
+    "waiting": ("portal.view_merchantnotice", _rows(MerchantNotice, "due_at", "created", state="WAITING")),
+    "parked": ("portal.view_merchantnotice", _rows(MerchantNotice, "due_at", "created", state="PARKED")),
     "tasks": ("django_tasks_db.view_dbtaskresult", lambda: _tasks("READY")),
     "failed": ("django_tasks_db.view_dbtaskresult", lambda: _tasks("FAILED")),
     "counted": ("portal.view_consentdecision", _rows(Watermark, since="at", name=DECISIONS)),
