@@ -44,7 +44,6 @@ class MiniProgramAdmin(EditAdmin):
     list_display = ("client_id", "name", "merchant", "status", "has_features", "scopes_waiting")
     list_display_links = ("client_id", "name")
     list_filter = ("status",)
-    link_lookups = ("scope_approvals__state__exact",)
     list_select_related = ("merchant",)
     search_fields = ("client_id", "name", "merchant__name", "merchant__client_id")
     ordering = ("client_id",)
