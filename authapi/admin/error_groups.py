@@ -83,6 +83,7 @@ class ErrorGroupAdmin(ReadOnlyAdmin):
     search_help_text = gettext_lazy("appId, Client-Id or code; in full.")
     sortable_by = ()
     actions = ("mark", "unmark")
+    harmless_acts = actions
     fields = (
         *("badge", "code", "endpoint", "app_id", "client_id", "sample_reason", "first_at", "last_at", "times", "hour"),
         *("known_at", "known_by", "known_note"),
