@@ -1,23 +1,15 @@
 """getAuthCode: what a mini-program asks of a user, decided and answered (wire.md 1 and 2)."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from functools import cache
 
 from django.db import transaction
-from django.utils import timezone
 
-from authapi import codes, results, statements
+from authapi import codes, judgements, results
 from portal import scopes, sheet
-from portal.models import MiniProgram, MiniProgramGrant, PendingConsent, ScopeApproval, User
+from portal.models import MiniProgramGrant, PendingConsent, User
 from portal.models.consents import AlreadyDecidedError, ConsentExpiredError, NotAskedError
-from portal.models.mini_programs import USER_AUTHORIZATION
-from portal.terms import Duration, Stored, Term
-
-# Told to the mini-program's developer, as the user's refusal: the user can undo it.
-PAUSED = "the user has paused this mini-program, and can let it go on under Permissions"
+from portal.terms import Duration
 
 
 @dataclass
@@ -30,91 +22,23 @@ class Outcome:
     consent: PendingConsent | None = None
 
 
-@dataclass
-class _Call:
-    """The asked scopes, sorted out."""
-
-    names: list[str]
-    errors: dict[str, str]
-    to_ask: list[str]
-    grant: MiniProgramGrant | None
-
-    @property
-    def allowed(self) -> list[str]:
-        return [name for name in self.names if name not in self.errors]
-
-
 def request(user: User, app_id: str, names: Sequence[str] | None) -> Outcome:
     """A code when nothing is left to ask, else a pending consent.
 
-    `names` None means auth_base. Raises InvalidParameters (mini-program unknown, suspended or without the feature,
-    or no scope of the call is usable), UnknownError (the user is not ACTIVE).
+    `names` None means auth_base. Raises what `judgements.of` raises.
     """
-    check_user(user)
-    wanted = list(dict.fromkeys(names if names is not None else [scopes.DEFAULT]))
-    if grant := _covering(user, app_id, wanted):
-        return Outcome(wanted, code=codes.issue(grant, wanted))
-    if user.get_deferred_fields():
-        user.refresh_from_db()
-    program = usable_mini_program(app_id)
-    call = _sort_out(user, program, wanted)
-    if call.to_ask:
-        for name in sheet.undecidable(user, call.to_ask):
-            call.errors[name] = results.SCOPE_UNDECIDED
-            call.to_ask.remove(name)
-    if call.to_ask:
-        consent = PendingConsent.ask(user, program, call.names, asked=call.to_ask, errors=call.errors)
-        return Outcome(error_scopes=call.errors, consent=consent)
-    if not call.allowed:
-        raise results.UnknownError("None of the scopes could be decided.", error_scopes=call.errors)
-    grant = call.grant
-    if grant is None or not grant.covers(call.allowed):
-        grant = MiniProgramGrant.give(user, program, scopes.silent(call.allowed))  # the others are granted already
-    return Outcome(call.allowed, call.errors, code=codes.issue(grant, call.allowed))
-
-
-# The mini-program, whether it may call, and what this user granted it.
-_COVERING = """
-SELECT p.id, p.features, g.id, g.scopes, g.terms,
-    (SELECT {joined} FROM portal_scopeapproval a WHERE a.mini_program_id = p.id AND a.state = 'APPROVED')
-FROM portal_miniprogram p
-JOIN portal_merchant m ON m.id = p.merchant_id
-JOIN portal_miniprogramgrant g ON g.mini_program_id = p.id AND g.user_id = %(user)s
-    AND g.ended_at IS NULL AND g.paused_at IS NULL AND (g.expires_at IS NULL OR g.expires_at > %(now)s)
-WHERE p.client_id = %(app_id)s AND p.status = 'ACTIVE' AND m.status = 'ACTIVE' AND p.cut_offs = '[]'
-"""
-
-
-@cache
-def _covering_sql() -> str:
-    return _COVERING.format(joined=statements.joined("a.scope || ':' || a.purpose_version"))
-
-
-def _covering(user: User, app_id: str, names: Sequence[str]) -> MiniProgramGrant | None:
-    """The live grant, when every one of these scopes is granted and approved and nothing is to be said or asked.
-
-    One statement, for what happens at nearly every start of a mini-program; None leaves it to the long way.
-    """
-    values = {"user": user.pk, "app_id": app_id, "now": statements.moment(timezone.now())}
-    row = statements.row(_covering_sql(), values)
-    if row is None:
-        return None
-    program_id, features, grant_id, granted, terms, approved = row
-    versions = dict(pair.split(":") for pair in (approved or "").split())
-    held = set(json.loads(granted)) & versions.keys() & scopes.catalogue().keys()
-    if not held.issuperset(names) or USER_AUTHORIZATION not in json.loads(features):
-        return None
-    stored, now = json.loads(terms), timezone.now()
-    if not all(_settled(stored, name, versions[name], now) for name in names):
-        return None
-    return statements.model(MiniProgramGrant, id=grant_id, user_id=user.pk, mini_program_id=program_id)
-
-
-def _settled(stored: Stored, name: str, version: str, now: datetime) -> bool:
-    """Whether this granted scope need not be asked. Most are granted plainly, for a purpose that never changed."""
-    if (name not in stored and version == "1") or scopes.catalogue()[name].silent:
-        return True
-    return Term.read(stored, name).settles(int(version), now)
+    found = judgements.of(user, app_id, names)
+    grant = found.grant
+    if found.to_ask:
+        assert found.program
+        consent = PendingConsent.ask(user, found.program, found.names, asked=found.to_ask, errors=found.errors)
+        return Outcome(error_scopes=found.errors, consent=consent)
+    if not found.is_covered:
+        assert found.program
+        silent = scopes.silent(found.allowed)  # the others are granted already
+        grant = MiniProgramGrant.give(user, found.program, silent)
+    assert grant
+    return Outcome(found.allowed, found.errors, code=codes.issue(grant, found.allowed))
 
 
 def decide(
@@ -131,8 +55,8 @@ def decide(
     (answered before, expired, a scope that was not asked, a required one left out), UnknownError (not signed in
     recently), Cancelled (nothing granted).
     """
-    check_user(user)
-    usable_mini_program(consent.mini_program.app_id)
+    judgements.check_user(user)
+    judgements.usable_mini_program(consent.mini_program.app_id)
     shown = sheet.of(consent)
     missing = [line.scope for line in shown.lines if line.required and line.scope not in granted]
     if granted and missing:
@@ -159,8 +83,8 @@ def collect(user: User, consent: PendingConsent) -> Outcome:
 
     Raises Cancelled (refused, or withdrawn since), InvalidParameters (expired, or the code was handed out before).
     """
-    check_user(user)
-    usable_mini_program(consent.mini_program.app_id)
+    judgements.check_user(user)
+    judgements.usable_mini_program(consent.mini_program.app_id)
     if consent.is_open:
         return Outcome(error_scopes=consent.errors, consent=consent)
     if not consent.decided_at:
@@ -190,49 +114,3 @@ def _hand_out(consent: PendingConsent, errors: dict[str, str]) -> Outcome:
     if grant is None or not success:
         raise results.Cancelled("it was withdrawn at once", error_scopes=errors)
     return Outcome(success, errors, code=codes.issue(grant, success))
-
-
-def check_user(user: User) -> None:
-    """Raises UnknownError for a user who is not ACTIVE (wire.md 2)."""
-    if user.status != User.Status.ACTIVE:
-        raise results.UnknownError(
-            f"the user's account is {user.get_status_display().lower()}, so nothing can be authorized."
-        )
-
-
-def usable_mini_program(app_id: str) -> MiniProgram:
-    """The mini-program, if it may call. Raises InvalidParameters."""
-    program = MiniProgram.objects.select_related("merchant").filter(client_id=app_id).first()
-    if program is None:
-        raise results.InvalidParameters("appId is unknown.")
-    if not program.is_active or not program.merchant.is_active:
-        raise results.InvalidParameters("appId: this mini-program is suspended.")
-    if not program.has_feature(USER_AUTHORIZATION):
-        raise results.InvalidParameters(f"appId: this mini-program lacks the feature {USER_AUTHORIZATION}.")
-    return program
-
-
-def _sort_out(user: User, program: MiniProgram, names: list[str]) -> _Call:
-    """Which scopes fail, which are there already, which must be asked."""
-    known = scopes.catalogue()
-    approvals = program.approvals()
-    errors = {name: code for name in names if (code := _refused(name, approvals))}
-    if len(errors) == len(names):
-        raise results.InvalidParameters(f"scopes: none is usable ({_named(errors)}).", error_scopes=errors)
-    grant = MiniProgramGrant.of(user, program)
-    if grant and grant.paused_at:
-        raise results.Cancelled(PAUSED, error_scopes={**dict.fromkeys(names, results.SCOPE_REFUSED), **errors})
-    asked = [name for name in names if name not in errors and not known[name].silent]
-    to_ask = [n for n in asked if not (grant and grant.settles(n, approvals[n].purpose_version))]
-    return _Call(names, errors, to_ask, grant)
-
-
-def _refused(name: str, approvals: dict[str, ScopeApproval]) -> str:
-    if name not in scopes.catalogue():
-        return results.SCOPE_UNKNOWN
-    return "" if name in approvals else results.SCOPE_NOT_APPROVED
-
-
-def _named(errors: dict[str, str]) -> str:
-    words = {results.SCOPE_UNKNOWN: "unknown", results.SCOPE_NOT_APPROVED: "not approved for this mini-program"}
-    return "; ".join(f"{name[:40]}: {words[code]}" for name, code in list(errors.items())[:4])

@@ -3,11 +3,12 @@
 Writers take no lock and wait for nobody. The sealer comes after them and seals what can no longer change its place.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.contrib.admin.models import LogEntry
-from django.db import IntegrityError, models, transaction
+from django.db import DataError, IntegrityError, models, transaction
 
 from authapi import platform
 from authapi.models import ErrorAudit
@@ -15,6 +16,8 @@ from portal import fingerprints, settled
 from portal.models import ConsentDecision, Seal
 from portal.models.seals import BATCH, SUSPECT, vouched_columns
 from portal.settled import AFTER_ALL, BEFORE_ALL
+
+logger = logging.getLogger(__name__)
 
 CHAINS: dict[str, type[models.Model]] = {model._meta.label: model for model in (ConsentDecision, ErrorAudit, LogEntry)}
 # Columns of other tables that a row's digest covers too: what it says is not complete without them.
@@ -41,6 +44,27 @@ def seal(chain: str) -> Iterator[Seal]:
         except IntegrityError:
             return
         yield head
+
+
+class NotSealedError(Exception):
+    """Some chains had to wait; the log says why."""
+
+
+def seal_all() -> dict[str, int]:
+    """Seal every chain: {chain: rows}. Raises NotSealedError once all were tried."""
+    rows, waiting = dict[str, int](), list[str]()
+    for chain in CHAINS:
+        try:
+            rows[chain] = sum(made.count for made in seal(chain))
+        except settled.BusyError:
+            logger.warning("%s: a transaction that writes there stays open; its rows wait for the next look", chain)
+            waiting.append(chain)
+        except (ValueError, TypeError, DataError):
+            logger.exception("%s: a row cannot be read; verify_ledger says after which seal", chain)
+            waiting.append(chain)
+    if waiting:
+        raise NotSealedError(", ".join(waiting))
+    return rows
 
 
 def head_of(chain: str) -> Seal | None:

@@ -16,6 +16,7 @@ from authapi import (
     audit,
     authorizations,
     callers,
+    judgements,
     platform,
     results,
     serializers,
@@ -161,7 +162,7 @@ class Consent(ContainerView):
     """What the sheet shows, for a container that draws its own (wire.md 2)."""
 
     def get(self, request: HttpRequest, user: User, consent_id: str) -> HttpResponse:
-        authorizations.check_user(user)
+        judgements.check_user(user)
         shown = sheet.of(own_consent(user, consent_id))
         return JsonResponse(serializers.consent(shown, request.build_absolute_uri))
 

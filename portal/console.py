@@ -1,11 +1,12 @@
 """The operator's console: the admin site under our name; its pages are in `portal/admin/`, one file per noun."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.auth.views import PasswordChangeView
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -17,15 +18,15 @@ from django.utils.translation import gettext_lazy
 from portal import recent_sign_in, second_factor
 from portal.dashboard import page as dashboard
 from portal.models import User
-from portal.sign_in import ConsoleSignInForm, answered
+from portal.sign_in import ConsoleSignInForm, NewPasswordForm, answered
 
 # The index, in the order an operator thinks: who, what they let in, what failed. Models not named come last.
 GROUPS: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
     ("people", gettext_lazy("People and grants"), ("User", "MiniProgramGrant", "ConsentDecision", "MassRevocation")),
     ("errors", gettext_lazy("What went wrong"), ("AbuseReport", "ErrorGroup", "ErrorAudit", "MerchantNotice")),
-    ("programs", gettext_lazy("Mini-programs"), ("MiniProgram", "Merchant", "Sector")),
+    ("programs", gettext_lazy("Mini-programs"), ("MiniProgram", "ScopeApproval", "Merchant", "Sector")),
     ("tokens", gettext_lazy("Codes and tokens"), ("AuthCode", "AccessToken", "RefreshToken")),
-    ("operators", gettext_lazy("Operators"), ("LogEntry", "Group")),
+    ("operators", gettext_lazy("Operators"), ("LogEntry", "LedgerCheck", "Job", "Group")),
 )
 
 
@@ -39,6 +40,18 @@ class Page(NamedTuple):
 
 
 PAGES: list[Page] = []
+ADDRESSES: list[Any] = []  # of pages that belong to no list; each is guarded by `admin_view`
+
+
+class Alarm(NamedTuple):
+    """What every operator who opens the start page must see, and where to look at it."""
+
+    words: str
+    url: str
+
+
+# Asked each time the start page opens; None when all is well, or where this operator may not look.
+ALARMS: list[Callable[[HttpRequest], Alarm | None]] = []
 
 
 class Console(admin.AdminSite):
@@ -66,11 +79,12 @@ class Console(admin.AdminSite):
         """With the search, and the pages of the second factor, which stand before the guard."""
         from portal.admin import find, second_factor  # which register pages with this site
 
-        return [*second_factor.urls(), *find.urls(), *super().get_urls()]
+        return [*second_factor.urls(), *find.urls(), *ADDRESSES, *super().get_urls()]
 
     def index(self, request: HttpRequest, extra_context: Any = None) -> TemplateResponse:
-        """The dashboard, above the lists."""
-        return super().index(request, {**dashboard.context(request), **(extra_context or {})})
+        """The dashboard, above the lists, and above all what is alarming."""
+        alarms = {"alarms": [found for ask in ALARMS if (found := ask(request))]}
+        return super().index(request, {**dashboard.context(request), **alarms, **(extra_context or {})})
 
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Limited like every sign-in (trust 19); whoever is signed in is led to the second step."""
@@ -80,6 +94,15 @@ class Console(admin.AdminSite):
         if response.status_code == 302 and request.method == "POST":
             recent_sign_in.remember(request)
         return response
+
+    def password_change(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """As Django's, within the limits of signing in: an open console is no place to guess a password."""
+        page = PasswordChangeView.as_view(
+            form_class=NewPasswordForm,
+            success_url=reverse("admin:password_change_done"),
+            extra_context={**self.each_context(request), **(extra_context or {})},
+        )
+        return answered(page(request))
 
     def is_operator(self, request: HttpRequest) -> bool:
         """A frozen operator is no operator."""

@@ -107,6 +107,7 @@ PEOPLE = (
     Person("olga", {"nickname": "Olga"}, role="manager"),
     Person("sam", {"nickname": "Sam"}, role="support"),
     Person("audrey", {"nickname": "Audrey"}, role="auditor"),
+    Person("adam", {"nickname": "Adam"}, role="administrator"),
 )
 
 PROGRAMS = (

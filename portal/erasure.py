@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from oauth2_provider.models import AccessToken
 
-from portal import pictures
+from portal import pictures, second_factor
 from portal.models import InboxNotice, User
 
 logger = logging.getLogger(__name__)
@@ -88,6 +88,7 @@ def erase(user: User) -> None:
     AccessToken.objects.filter(user=user, application=None).delete()  # the super-app's own client
     for rows in (user.login_ids, user.contacts, user.addresses, user.pending_consents, user.inbox):
         rows.all().delete()
+    second_factor.reset(user)  # of who was an operator once
     user.reports.update(words="")
     if user.avatar:
         transaction.on_commit(lambda: pictures.drop(user.avatar))

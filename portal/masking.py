@@ -7,6 +7,10 @@ from django.core.exceptions import ValidationError
 from portal import phones
 
 _PHONE_LIKE = re.compile(r"\+?[\d\s().-]{6,}")
+# In an error's words: what is quoted, addresses, long numbers, and what looks like a token.
+_QUOTED = re.compile(r"""(?<!\w)(['"])(.*?)\1(?!\w)""")
+_NAME = re.compile(r"[a-z]+(?:[._][a-z]+)+")  # a column, a module
+_TELLING = re.compile(r"\S+@\S+|\+?\d[\d\s().-]{5,}\d|\b(?=[\w+/=-]*\d)[\w+/=-]{16,}")
 DOTS = "•••"
 
 
@@ -59,3 +63,11 @@ def login(name: str) -> str:
         return phone(phones.parse(name))
     except ValidationError:
         return text(name)
+
+
+def error(raised: BaseException) -> str:
+    """An exception's class and the first line of its words, without what may be a secret or somebody's data."""
+    line = next(iter(str(raised).splitlines()), "")
+    line = _QUOTED.sub(lambda found: found[0] if _NAME.fullmatch(found[2]) else f"{found[1]}{DOTS}{found[1]}", line)
+    words = _TELLING.sub(DOTS, line)[:200]
+    return f"{type(raised).__name__}: {words}" if words else type(raised).__name__

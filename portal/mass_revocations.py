@@ -16,6 +16,8 @@ from django.db import transaction
 from django.db.models import Count, Q, QuerySet
 from oauth2_provider.models import RefreshToken
 
+from portal import background
+from portal.background import Progress
 from portal.models import MassRevocation, MiniProgram, MiniProgramGrant, User, endings
 from portal.models.endings import Ending
 from portal.models.granted_scopes import TERMS
@@ -46,6 +48,17 @@ def count(grants: Grants, programs: Iterable[MiniProgram], scopes: Iterable[str]
     found: dict[str, int] = grants.aggregate(users=Count("user", distinct=True), grants=Count("pk"))
     tokens = RefreshToken.objects.filter(revoked=None, application__in=programs, user__in=grants.values("user"))
     return {**found, "tokens": 0 if list(scopes) else tokens.count()}
+
+
+@background.task(queue="bulk", atomic=False)
+def follow(key: int) -> Progress | None:
+    """The next page as a background job, which shows how far it is."""
+    begun = time.monotonic()
+    if _page(key) is None:
+        return None
+    time.sleep((time.monotonic() - begun) * REST)
+    batch = MassRevocation.objects.get(pk=key)
+    return Progress(batch.grants_ended, batch.counted.get("grants"))
 
 
 def carry_on(stopped: Callable[[], bool] = lambda: False) -> int:
@@ -108,9 +121,10 @@ def _end(batch: MassRevocation, program: MiniProgram, keys: list[str]) -> tuple[
     """Take from these grants what is left to take; how many grants that were, and how many tokens died."""
     cut = batch.cut_off
     grants = [_with(program, grant) for grant in endings.lock(MiniProgramGrant.objects.filter(pk__in=keys))]
-    taken = {grant.pk: cut.takes(grant.scopes, grant.since) for grant in grants if not grant.ended_at}
-    whole = [grant for grant in grants if taken.get(grant.pk, set()) == grant.scopes.keys() and not grant.ended_at]
-    part = [grant for grant in grants if taken.get(grant.pk) and grant not in whole]
+    live = [grant for grant in grants if not grant.ended_at]
+    taken = {grant.pk: cut.takes(grant.scopes, grant.since) for grant in live}
+    whole = [grant for grant in live if taken[grant.pk] == grant.scopes.keys()]
+    part = [grant for grant in live if set() < taken[grant.pk] < grant.scopes.keys()]
     ending = Ending(batch.decided_by, batch.told)
     if part:
         _narrow(part, taken, ending)

@@ -15,6 +15,7 @@ from django.db import connection, models, transaction
 from django.db.models import Count, ExpressionWrapper, F, Q
 from django.db.models.functions import Substr
 
+from portal import authenticators
 from portal.encryption import (
     ID,
     BlindIndexField,
@@ -73,8 +74,12 @@ def models_with(kind: type[Any]) -> Iterator[tuple[Model, list[Any]]]:
 
 
 def left() -> list[Group]:
-    """What is not under the first key, counted by the database."""
-    return [group for model, fields in models_with(Encrypted) for field in fields for group in _groups(model, field)]
+    """What is not under the first key, counted by the database; second factors, which are few, one by one."""
+    groups = [group for model, fields in models_with(Encrypted) for field in fields for group in _groups(model, field)]
+    return [
+        *groups,
+        *(Group("mfa.Authenticator.data", key, count) for key, count in authenticators.old_keys().items()),
+    ]
 
 
 def _groups(model: Model, field: Encrypted) -> Iterator[Group]:
@@ -93,6 +98,8 @@ def rotate(batch: int) -> Iterator[Outcome]:
         names = [_alias(field) for field in fields]
         for rows in _batches(_stored(model, fields).filter(_old(fields)), names, batch):
             yield _reencrypt(model, [field.column for field in fields], rows)
+    done, unreadable = authenticators.reencrypt()
+    yield Outcome(done=done, unreadable=unreadable)
 
 
 def _reencrypt(model: Model, columns: list[str], rows: Rows) -> Outcome:

@@ -5,11 +5,13 @@ memory of used codes is a cache, and our processes may have one each.
 """
 
 import logging
+from time import time
 
+from allauth.mfa import app_settings
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal import auth as totp
-from allauth.mfa.utils import decrypt
+from allauth.mfa.utils import decrypt, encrypt
 from django.db import transaction
 from django.http import HttpRequest
 
@@ -57,12 +59,41 @@ def is_shown(request: HttpRequest) -> bool:
     return bool(request.second_factor_shown)  # type: ignore[attr-defined]
 
 
+def set_up(user: User, secret: str) -> None:
+    """Give them an authenticator app that holds this secret (base32), in the place of the one they have."""
+    row = Authenticator.objects.filter(user=user, type=Type.TOTP).first()
+    if row is None:
+        totp.TOTP.activate(user, secret)
+    elif decrypt(row.data["secret"]) != secret:
+        row.data = {"secret": encrypt(secret)}
+        row.save(update_fields=["data"])
+
+
+def current_code(user: User) -> tuple[str, int]:
+    """What their authenticator app shows, or shows next when that was used, and in how many seconds it will work.
+
+    "" when they have none.
+    """
+    row = Authenticator.objects.filter(user=user, type=Type.TOTP).first()
+    if row is None:
+        return "", 0
+    now, period = int(time()), int(app_settings.TOTP_PERIOD)
+    counter = max(now // period, row.data.get(USED, 0) + 1)
+    wait = (counter - int(app_settings.TOTP_TOLERANCE)) * period - now
+    return code_of(decrypt(row.data["secret"]), counter), max(0, wait)
+
+
+def reset(user: User) -> bool:
+    """Take away every authenticator, so that no session has shown one; False when there was none."""
+    return bool(Authenticator.objects.filter(user=user).delete()[0])
+
+
 @transaction.atomic
 def accepted(user: User, code: str) -> Authenticator | None:
     """The authenticator that gave this code, which is used up by that; None for a wrong or a used one."""
     for row in Authenticator.objects.select_for_update().filter(user=user).exclude(type=Type.WEBAUTHN):
         try:
-            right = RecoveryCodes(row).validate_code(code) if row.type == Type.RECOVERY_CODES else _step(row, code)
+            right = _recovery(row, code) if row.type == Type.RECOVERY_CODES else _step(row, code)
         except UnreadableError as error:
             logger.error("second factor %s of user %s: %s", row.pk, user.pk, error)
             continue
@@ -70,6 +101,13 @@ def accepted(user: User, code: str) -> Authenticator | None:
             row.record_usage()
             return row
     return None
+
+
+def _recovery(row: Authenticator, code: str) -> bool:
+    codes = RecoveryCodes(row)
+    right = bool(codes.validate_code(code))
+    row.data = codes.instance.data  # it looked the row up anew
+    return right
 
 
 def _step(row: Authenticator, code: str) -> bool:

@@ -98,6 +98,8 @@ INSTALLED_APPS = [
     "lucide",
     "csp",
     "portal.apps.ConsoleConfig",
+    "django_tasks",
+    "django_tasks_db",
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -191,6 +193,36 @@ CACHES["default"]["OPTIONS"] = {
 }
 # Sessions are read from the cache where all processes share it; an in-process one would keep a signed-out user in.
 SESSION_ENGINE = "portal.sessions"
+
+# --- Background work (portal/background.py, `manage.py work`) ----------------------------------------------------
+
+TASKS_BACKEND = env.str("TASKS_BACKEND", default="database")  # or redis, at REDIS_URL, or else CACHE_URL
+if TASKS_BACKEND not in ("database", "redis"):
+    raise ImproperlyConfigured("TASKS_BACKEND must be database or redis.")
+TASK_QUEUES = ["default", "bulk"]  # bulk: what takes minutes, so that others need not wait for it
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend", "QUEUES": TASK_QUEUES}}
+if TASKS_BACKEND == "redis":
+    REDIS_URL = env.str("REDIS_URL", default=env.str("CACHE_URL", default=""))
+    if not REDIS_URL.startswith(("redis://", "rediss://", "unix://")):
+        raise ImproperlyConfigured("TASKS_BACKEND is redis: REDIS_URL must be redis://… or rediss://…")
+    INSTALLED_APPS.insert(INSTALLED_APPS.index("django_tasks"), "django_rq")
+    TASKS["default"]["BACKEND"] = "django_tasks_rq.RQBackend"
+    REDIS_URL += ("&" if "?" in REDIS_URL else "?") + "socket_connect_timeout=1&socket_timeout=5"
+    # No pickles in Redis, and no time limit: a step that hangs is seen on the console's page.
+    RQ_QUEUES = {name: {"URL": REDIS_URL, "SERIALIZER": "json", "DEFAULT_TIMEOUT": -1} for name in TASK_QUEUES}
+    RQ_SHOW_ADMIN_LINK = False
+# How long a worker may be silent before others take its work over.
+WORKER_LEASE = timedelta(seconds=env.int("WORKER_LEASE_SECONDS", default=30))
+# What a worker does again and again: a function, and the seconds between two runs (portal/periodic.py).
+PERIODIC_WORK = {
+    "authapi.notices.deliver_due": 2,
+    "authapi.sealing.seal_all": 10,
+    "authapi.error_groups.gather": 30,
+    "portal.tallying.tally": 30,
+    "portal.tending.tend": env.int("TEND_SECONDS", default=60),
+    "portal.tending.tidy": 24 * 60 * 60,
+    "portal.background.forget": 60 * 60,
+}
 
 MEDIA_ROOT = VAR_DIR / "media"
 MEDIA_URL = "/media/"

@@ -12,7 +12,8 @@ from portal import additions, durations, previews, scopes
 from portal.models.consents import PendingConsent
 from portal.models.grants import MiniProgramGrant, labels
 from portal.models.ledger import ConsentText
-from portal.models.mini_programs import MiniProgram, PurposeVersion, ScopeApproval
+from portal.models.mini_programs import MiniProgram
+from portal.models.scope_approvals import PurposeVersion, ScopeApproval
 from portal.models.users import User
 from portal.scopes import Scope
 

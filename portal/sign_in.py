@@ -5,9 +5,10 @@ from contextlib import suppress
 from math import ceil
 from typing import Any, TypeVar
 
+from allauth.core import context
 from django import forms
 from django.conf import settings
-from django.contrib.admin.forms import AdminAuthenticationForm
+from django.contrib.admin.forms import AdminAuthenticationForm, AdminPasswordChangeForm
 from django.contrib.auth.forms import AuthenticationForm
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
@@ -169,6 +170,21 @@ class ConsoleSignInForm(LimitedForm, AdminAuthenticationForm):
     """Django's own form of the admin."""
 
 
+class NewPasswordForm(TryingForm, AdminPasswordChangeForm):
+    """The admin's own form for a new password; a wrong old one counts like a try to sign in (`answered`)."""
+
+    def clean_old_password(self) -> str:
+        """Within the limits."""
+        user, request = self.user, context.request
+        assert isinstance(user, User)
+        assert request
+        tries = Tries(request, user.username)
+        self.start(tries)
+        password: str = super().clean_old_password()
+        tries.succeeded()
+        return password
+
+
 def refused(response: Response, form: TryingForm) -> Response:
     """The page with the form again: 422 for a wrong password, 429 or 503 when none was looked at."""
     response.status_code = form.status
@@ -178,6 +194,6 @@ def refused(response: Response, form: TryingForm) -> Response:
 
 
 def answered(response: Response) -> Response:
-    """The page of a sign-in form, with 429 or 503 and Retry-After when the form refused to try."""
+    """The page of a form with a password, with 429 or 503 and Retry-After when the form refused to try."""
     form = (getattr(response, "context_data", None) or {}).get("form")
-    return refused(response, form) if isinstance(form, LimitedForm) and form.retry_after else response
+    return refused(response, form) if isinstance(form, TryingForm) and form.retry_after else response

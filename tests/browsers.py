@@ -1,7 +1,7 @@
 """The demo that `make run` starts, and Chromium to look at it with: the fixtures demo, chromium and page (conftest).
 
-Where signing in is not what a test is about, `enter` and `open_program` do it. `ask` calls my.getAuthCode, `sheet` is
-the consent sheet that comes up, `outcome` what the page got.
+Where signing in is not what a test is about, `enter`, `enter_console` and `open_program` do it. `ask` calls
+my.getAuthCode, `sheet` is the consent sheet that comes up, `outcome` what the page got.
 """
 
 import os
@@ -28,18 +28,18 @@ FLAGS = "--no-sandbox --disable-gpu --disable-background-networking --disable-co
 class Demo:
     """`make run`'s command on free ports, with data of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: str) -> None:
         self.var = folder / "var"
         self.port = free_pair()
         self.url = f"http://127.0.0.1:{self.port}"
         self.sessions: dict[str, requests.Session] = {}
         # Its sessions last as long as all tests together.
-        environment = {**os.environ, "VAR_DIR": str(self.var), "RECENT_SIGN_IN_SECONDS": "86400"}
-        environment.pop("DATABASE_URL", None)
+        self.environment = {**os.environ, "VAR_DIR": str(self.var), "RECENT_SIGN_IN_SECONDS": "86400", **settings}
+        self.environment.pop("DATABASE_URL", None)
         command = [sys.executable, "manage.py", "run_demo", "--port", str(self.port)]
         self.log = folder / "log"
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(command, cwd=servers.ROOT, env=environment, stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, cwd=servers.ROOT, env=self.environment, stdout=log, stderr=log)
         self.wait()
         self.password = (self.var / "demo" / "password").read_text()
 
@@ -61,6 +61,16 @@ class Demo:
         """Run one statement on its database, beside the server; gives the rows."""
         with closing(sqlite3.connect(self.var / "portal.sqlite3", timeout=20)) as database, database:
             return database.execute(statement, values).fetchall()
+
+    def code(self, login: str) -> str:
+        """What this operator's authenticator app shows; waits while every code of the moment was used."""
+        command = [sys.executable, "manage.py", "second_factor", login]
+        for _second in range(61):
+            done = subprocess.run(command, cwd=servers.ROOT, env=self.environment, capture_output=True, text=True)
+            if done.returncode == 0:
+                return done.stdout.strip()
+            time.sleep(1)
+        raise AssertionError(done.stderr)
 
     def refusals(self, app_id: str) -> list[str]:
         """The codes in the error audit for this mini-program, oldest first."""
@@ -147,6 +157,17 @@ def enter(page: Page, demo: Demo, login: str, path: str) -> None:
     assert cookie
     page.context.add_cookies([{"name": "sessionid", "value": cookie, "url": demo.url}])
     page.goto(demo.url + path)
+
+
+def enter_console(page: Page, demo: Demo, login: str, path: str = "/admin/", origin: str = "") -> None:
+    """Sign in as an operator, password and second step, and land there."""
+    page.goto((origin or demo.url) + path)
+    page.locator("[name=username]").fill(login)
+    page.locator("[name=password]").fill(demo.password)
+    page.keyboard.press("Enter")
+    page.locator("[name=code]").fill(demo.code(login))
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{origin or demo.url}{path}")
 
 
 def open_program(page: Page, demo: Demo, login: str, app_id: str) -> Frame:

@@ -13,7 +13,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
 
 from portal import recent_sign_in, second_factor
-from portal.encryption import encrypt
+from portal.encryption import decrypt, encrypt
 from portal.models import (
     AbuseReport,
     ConsentDecision,
@@ -27,19 +27,24 @@ from portal.models import (
 )
 from portal.models import MiniProgramGrant as Grant
 
-ROLES = ("auditor", "support", "manager")
+ROLES = ("auditor", "support", "manager", "administrator")
+
+ROLE_MIGRATIONS = (
+    ("portal", "0002_roles", "make_roles"),
+    ("portal", "0007_report_roles", "add_reports"),
+    ("portal", "0009_mass_revocation_roles", "add_mass_revocations"),
+    ("authapi", "0006_error_group_roles", "add_error_groups"),
+    ("portal", "0014_export_roles", "add_exports"),
+    ("portal", "0015_administrators", "add_administrators"),
+    ("portal", "0017_background_roles", "add_background"),
+    ("authapi", "0008_ledger_check_roles", "add_ledger_checks"),
+)
 
 
 def restore_roles() -> None:
     """Make the groups again as the migrations did: a transactional test leaves an empty database behind."""
     loader = MigrationExecutor(connection).loader
-    for app, name, make in (
-        ("portal", "0002_roles", "make_roles"),
-        ("portal", "0007_report_roles", "add_reports"),
-        ("portal", "0009_mass_revocation_roles", "add_mass_revocations"),
-        ("authapi", "0006_error_group_roles", "add_error_groups"),
-        ("portal", "0012_export_roles", "add_exports"),
-    ):
+    for app, name, make in ROLE_MIGRATIONS:
         migration = import_module(f"{app}.migrations.{name}")
         getattr(migration, make)(loader.project_state((app, name)).apps, connection.schema_editor())
 
@@ -57,6 +62,12 @@ def factor_of(user: User) -> Authenticator:
         user=user, type=Authenticator.Type.TOTP, defaults={"data": {"secret": encrypt(generate_totp_secret())}}
     )
     return row
+
+
+def code_of(user: User, ahead: int = 0) -> str:
+    """What that app shows now, or so many half minutes later."""
+    secret = decrypt(factor_of(user).data["secret"])
+    return second_factor.code_of(secret, int(time()) // 30 + ahead)
 
 
 def take_seat(client: Client, user: User, *, ago: float = 0) -> None:

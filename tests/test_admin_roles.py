@@ -1,4 +1,7 @@
-"""Roles: auditors read, support revokes one, managers approve, suspend and revoke many (trust 33)."""
+"""Roles: auditors read, support revokes one, managers approve, suspend and revoke many, administrators give roles.
+
+The acts by which each of them could do harm, as forms that would work (trust 33); test_console_map.py tries the rest.
+"""
 
 from typing import Any
 
@@ -11,7 +14,7 @@ from authapi.models import AuthCode, ErrorAudit
 from portal.models import AbuseReport, ConsentDecision, MerchantNotice, MiniProgram, MiniProgramGrant, User
 from tests.conftest import Container
 from tests.merchants import MerchantServer, public_pem
-from tests.operators import ROLES, Desk, everything, in_role
+from tests.operators import ROLES, Desk, counted, everything, in_role, last_log
 
 pytestmark = pytest.mark.trust(33)
 
@@ -24,12 +27,14 @@ LISTS = (
     "portal/merchantnotice",
     "portal/abusereport",
     "portal/miniprogram",
+    "portal/scopeapproval",
     "portal/merchant",
     "portal/sector",
     "authapi/authcode",
     "oauth2_provider/accesstoken",
     "oauth2_provider/refreshtoken",
     "admin/logentry",
+    "auth/group",
 )
 
 
@@ -56,6 +61,7 @@ def acts_of_manager(scene: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     why = {"reason": "because"}
     program = {"client_id": "new", "name": "New", "merchant": shop.merchant_id, "page_url": "https://new.example/"}
     key = {"keys-0-version": "2", "keys-0-public_key": public_pem("other")}
+    review = {"approval": scene["waiting"].pk, "read": scene["waiting"].fingerprint(), "decision": "REWORD"}
     bulk = {"action": "revoke", "_selected_action": [grant.pk for grant in scene["grants"]]}
     across = {"action": "revoke", "_selected_action": [scene["grants"][0].pk], "select_across": "1"}
     return [
@@ -64,6 +70,9 @@ def acts_of_manager(scene: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         ("/admin/portal/miniprogramgrant/", across | why),
         (f"/admin/portal/miniprogram/{cafe.pk}/act/approve/", why),
         (f"/admin/portal/miniprogram/{cafe.pk}/act/refuse/", why),
+        (f"/admin/portal/miniprogram/{cafe.pk}/review/", review | why),
+        ("/admin/portal/miniprogram/register/", program | {"owner": "shop-client", "wanted": "auth_base"} | why),
+        (f"/admin/portal/miniprogram/{cafe.pk}/words/", why),
         (f"/admin/portal/miniprogram/{shop.pk}/act/suspend/", why),
         (f"/admin/portal/miniprogram/{shop.pk}/act/restore/", why),
         ("/admin/portal/miniprogram/", {"action": "suspend", "_selected_action": [shop.pk]} | why),
@@ -95,7 +104,6 @@ def acts_of_nobody(scene: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     acts += [(f"/admin/{path}/{quote(row.pk)}/delete/", {"post": "yes"}) for path, row in written.items()]
     return [
         *acts,
-        (f"/admin/portal/user/{alice.pk}/change/", {"is_staff": "on", "is_superuser": "on"}),
         (f"/admin/portal/user/{alice.pk}/delete/", {"post": "yes"}),
         ("/admin/portal/user/add/", {"username": "new"}),
         (f"/admin/portal/miniprogram/{shop.pk}/delete/", {"post": "yes"}),
@@ -123,7 +131,8 @@ def test_each_role_has_what_the_one_before_it_has(db: None) -> None:
     assert held[0] < held[2]
     assert all(name.startswith("view_") for name in for_auditors)
     assert held[1] - held[0] == {"revoke_grant", "close_report", "mark_error"}
-    assert not {name for name in held[2] if name.startswith("delete_")}
+    assert held[3] - held[0] == {"change_roles", "reset_second_factor", "change_user"}
+    assert not {name for name in held[2] | held[3] if name.startswith("delete_")}
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -153,9 +162,10 @@ def test_an_auditor_can_neither_revoke_nor_close(scene: dict[str, Any]) -> None:
     assert Desk(User.objects.get(username="the-auditor")).get(path).status_code == 403
 
 
-@pytest.mark.parametrize("role", ["auditor", "support"])
-def test_nobody_below_manager_does_a_managers_acts(role: str, scene: dict[str, Any]) -> None:
-    refused(role, acts_of_manager(scene))
+@pytest.mark.parametrize("role", ["auditor", "support", "administrator"])
+def test_nobody_but_a_manager_does_a_managers_acts(role: str, scene: dict[str, Any]) -> None:
+    also_an_administrators = "freeze" if role == "administrator" else "nothing"
+    refused(role, [act for act in acts_of_manager(scene) if also_an_administrators not in str(act)])
 
 
 def test_a_manager_is_refused_none_of_them(scene: dict[str, Any]) -> None:
@@ -168,8 +178,59 @@ def test_a_manager_is_refused_none_of_them(scene: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_nobody_writes_history_or_hands_out_roles(role: str, scene: dict[str, Any]) -> None:
+def test_nobody_writes_history(role: str, scene: dict[str, Any]) -> None:
     refused(role, acts_of_nobody(scene))
+
+
+@pytest.mark.parametrize("role", ["auditor", "support", "manager"])
+def test_nobody_but_an_administrator_gives_roles(role: str, scene: dict[str, Any]) -> None:
+    path = f"/admin/portal/user/{scene['grants'][0].user_id}/change/"
+    refused(role, [(path, {"is_active": "on", "is_staff": "on", "is_superuser": "on", "reason": "x"})])
+
+
+def test_an_administrator_gives_roles_to_others_and_makes_no_superuser(alice: User) -> None:
+    desk, support = Desk(in_role("administrator")), Group.objects.get(name="support")
+    path = f"/admin/portal/user/{alice.pk}/change/"
+    assert 'name="is_superuser"' not in desk.page(path)
+    form = {"is_active": "on", "is_staff": "on", "is_superuser": "on", "groups": [support.pk]}
+    form |= counted("login_ids", 2) | counted("contacts", 3) | counted("addresses", 1)
+    assert "Say why" in desk.post(path, form).content.decode()
+    assert desk.post(path, form | {"reason": "joins the desk"}).status_code == 302
+    alice.refresh_from_db()
+    assert (alice.is_staff, alice.is_superuser, list(alice.groups.all())) == (True, False, [support])
+    who, whom, words = last_log()
+    assert (who, whom) == ("the-administrator", str(alice.pk))
+    assert "Why: joins the desk" in words
+
+
+def test_an_administrator_touches_neither_themselves_nor_a_superuser(olga: User) -> None:
+    adam = in_role("administrator")
+    desk, before = Desk(adam), everything()
+    form = {"is_active": "on", "is_staff": "on", "groups": [group.pk for group in Group.objects.all()], "reason": "x"}
+    for person in (adam, olga):
+        start = f"/admin/portal/user/{person.pk}"
+        assert 'name="is_staff"' not in desk.page(f"{start}/change/")
+        for path, data in ((f"{start}/change/", form), (f"{start}/act/freeze/", {"reason": "x"})):
+            assert desk.post(path, data).status_code == 403
+    assert everything() == before
+
+
+def test_an_administrator_freezes_an_operator_and_a_manager_does_not(db: None) -> None:
+    support, manager, administrator = in_role("support"), in_role("manager"), in_role("administrator")
+    path = f"/admin/portal/user/{support.pk}/act/freeze/"
+    assert Desk(manager).post(path, {"reason": "x"}).status_code == 403
+    assert Desk(administrator).post(path, {"reason": "left the company"}).status_code == 302
+    support.refresh_from_db()
+    assert support.status == "FROZEN"
+    assert last_log() == ("the-administrator", str(support.pk), "Frozen. Why: left the company")
+
+
+def test_roles_are_read_and_not_edited(olga: User) -> None:
+    desk, group = Desk(olga), Group.objects.get(name="support")
+    page = desk.page(f"/admin/auth/group/{group.pk}/change/")
+    assert "Can revoke one grant" in page
+    assert "Can approve" not in page
+    assert desk.post(f"/admin/auth/group/{group.pk}/change/", {"name": "x"}).status_code == 403
 
 
 def test_even_a_superuser_cannot_rewrite_history(olga: User, scene: dict[str, Any]) -> None:
@@ -192,7 +253,7 @@ def test_support_revokes_one(scene: dict[str, Any]) -> None:
 def test_a_role_sees_only_the_acts_it_may_do(scene: dict[str, Any]) -> None:
     path = f"/admin/portal/miniprogramgrant/{quote(scene['grants'][0].pk)}/change/"
     seen = {role: "/act/revoke/" in Desk(in_role(role)).page(path) for role in ROLES}
-    assert seen == {"auditor": False, "support": True, "manager": True}
+    assert seen == {"auditor": False, "support": True, "manager": True, "administrator": False}
 
 
 def test_a_user_is_no_operator(alices: Container) -> None:

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests import servers
-from tests.browsers import Demo, sheet
+from tests.browsers import Demo, enter_console, sheet
 
 pytestmark = [pytest.mark.browser, pytest.mark.process]
 ARTEFACTS = servers.ROOT / "test-artefacts"
@@ -92,11 +92,7 @@ def test_an_operator_finds_the_refusal_and_revokes_a_grant(page: Page, chromium:
     expect(coffee(page).locator("#greeting")).to_contain_text("Bob")
 
     olga = chromium.new_page(viewport={"width": 1280, "height": 800})
-    olga.goto(f"{demo.url}/admin/")
-    olga.locator("[name=username]").fill("olga")
-    olga.locator("[name=password]").fill(demo.password)
-    olga.keyboard.press("Enter")
-    olga.wait_for_url(f"{demo.url}/admin/")
+    enter_console(olga, demo, "olga")
     olga.goto(f"{demo.url}/admin/portal/miniprogramgrant/?q=bob")
     olga.screenshot(path=ARTEFACTS / "admin-grants.png")
     olga.locator("#result_list tbody th a").first.click()

@@ -2,6 +2,7 @@
 
 import os
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ import requests
 from django.db import OperationalError, connection
 from django.test import Client
 from django.urls import get_resolver
+from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from authapi import results
 from portal import metrics
-from portal.models import ConsentDecision, MerchantNotice, MiniProgram, User
+from portal.models import ConsentDecision, Job, MerchantNotice, MiniProgram, User
 from tests import servers
 from tests.conftest import Container
 from tests.merchants import MerchantServer
@@ -160,8 +162,29 @@ def test_the_build_is_named(client: Client, db: None, settings: Any) -> None:
     assert re.search(r'portal_build_info\{django="5\.2.*",python="3\..*",release="a1b2c3d",version="\d.*"\} 1', text)
 
 
+@pytest.mark.postgres
+def test_connections_are_counted_by_what_they_do(numbers: Numbers) -> None:
+    assert numbers.read()["portal_database_connections", frozenset({("state", "active")})] >= 1
+
+
+def test_background_tasks_are_counted_by_state(numbers: Numbers) -> None:
+    late = timezone.now() - timedelta(minutes=5)
+    for state in ("WAITING", "WAITING", "RUNNING", "STUCK", "GIVEN_UP", "DONE"):
+        Job.objects.create(task="portal.nothing", state=state, due_at=late)
+    states = {"waiting": 2, "running": 1, "stuck": 1, "given_up": 1}
+    assert {state: numbers.grew("portal_tasks", state=state) for state in states} == states
+    assert 300 <= numbers.read()["portal_tasks_late_seconds", frozenset()] < 360
+
+
+def test_counting_leaves_others_who_wrap_statements_alone(client: Client, db: None) -> None:
+    connection.execute_wrappers.clear()  # as in a thread's first request
+    with connection.execute_wrapper(lambda execute, *call: execute(*call)) as _:
+        client.get("/metrics")
+    assert [type(wrapper) for wrapper in connection.execute_wrappers] == [metrics.Clock]
+
+
 def test_a_look_costs_a_handful_of_statements(client: Client, db: None, django_assert_max_num_queries: Any) -> None:
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(12):
         client.get("/metrics")
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import connection, models
@@ -13,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from portal import auth, encryption, rotation
 from portal.encryption import Encrypted, EncryptedTextField
 from portal.models import Contact, LoginId, User
+from tests.operators import code_of, factor_of
 
 OLD, NEW, OTHER = (bytes([n]) * 32 for n in (1, 2, 3))
 OLD_ID, NEW_ID, OTHER_ID = map(encryption.key_id, (OLD, NEW, OTHER))
@@ -67,6 +69,25 @@ def test_every_value_moves_to_the_first_key(batch: int, settings: Any) -> None:
     settings.FIELD_ENCRYPTION_KEYS = (NEW,)
     assert people() == before
     assert auth.find("0917 123 4567") == User.objects.get(username="alice")
+
+
+def test_second_factors_move_too(olga: User, settings: Any) -> None:
+    settings.FIELD_ENCRYPTION_KEYS = (OLD,)
+    app, recovery = factor_of(olga), RecoveryCodes.activate(olga)
+    code, codes = code_of(olga), recovery.generate_codes()
+    settings.FIELD_ENCRYPTION_KEYS = (NEW, OLD)
+    with pytest.raises(CommandError, match="values are not under key"):
+        rotate(check=True)
+    assert f"mfa.Authenticator.data: 2 under key {OLD_ID}" in "".join(map(str, rotation.left()))
+    rotate()
+    settings.FIELD_ENCRYPTION_KEYS = (NEW,)
+    app.refresh_from_db()
+    assert code_of(olga) == code
+    assert RecoveryCodes.activate(olga).generate_codes() == codes
+    app.data["secret"] = f"{OTHER_ID}:{app.data['secret'][9:]}"
+    app.save()
+    with pytest.raises(CommandError, match="1 values are not under key"):
+        rotate()
 
 
 def test_again_nothing_is_written() -> None:
@@ -151,14 +172,14 @@ def test_text_that_was_never_encrypted_is_counted_but_not_shown(alice: User) -> 
 
 
 def test_what_is_done_is_not_read_again() -> None:
-    """The database skips it: one statement a model, however many rows are there."""
+    """The database skips it: one statement a model, and one for second factors, however many rows are there."""
     rotate()
     with CaptureQueriesContext(
         connection,
     ) as queries:
         assert sum(outcome.done for outcome in rotation.rotate(batch=1)) == 0
     selects = [query["sql"] for query in queries if query["sql"].startswith("SELECT")]
-    assert len(selects) == len(list(rotation.models_with(Encrypted)))
+    assert len(selects) == len(list(rotation.models_with(Encrypted))) + 1
 
 
 def test_a_bad_batch_size_is_refused() -> None:

@@ -1,5 +1,27 @@
 """The operator's console, one file per noun; importing them registers them."""
 
-from . import decisions, grants, mass_revocations, merchants, mini_programs, operators, reports, users
+from . import (
+    background,
+    decisions,
+    grants,
+    mass_revocations,
+    merchants,
+    mini_programs,
+    operators,
+    reports,
+    review_queue,
+    users,
+)
 
-__all__ = ["decisions", "grants", "mass_revocations", "merchants", "mini_programs", "operators", "reports", "users"]
+__all__ = [
+    "background",
+    "decisions",
+    "grants",
+    "mass_revocations",
+    "merchants",
+    "mini_programs",
+    "operators",
+    "reports",
+    "review_queue",
+    "users",
+]

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any
 
-from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -43,13 +42,27 @@ def recently_signed_in(view: Callable[..., Any]) -> Callable[..., Any]:
     return asked
 
 
+def before_saving(view: Callable[..., Any]) -> Callable[..., Any]:
+    """`changeform_view` of an admin class that asks those who may save before it saves."""
+
+    @wraps(view)
+    def asked(
+        self: Any, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> Any:
+        may = self.has_change_permission(request) if object_id else self.has_add_permission(request)
+        page = ask(request) if request.method == "POST" and may else None
+        return page or view(self, request, object_id, form_url, extra_context)
+
+    return asked
+
+
 def _page(request: HttpRequest, form: ConfirmForm) -> TemplateResponse:
     context = {
         **admin.site.each_context(request),
         "title": "Is it still you?",
         "form": form,
         "hidden": list(_sent(request)),
-        "minutes": max(1, round(settings.RECENT_SIGN_IN.total_seconds() / 60)),
+        "files": ", ".join(str(file.name) for files in request.FILES.lists() for file in files[1]),
         "options": passkeys.to_show(request),
     }
     return TemplateResponse(request, "admin/confirm.html", context)

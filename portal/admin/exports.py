@@ -32,6 +32,7 @@ from portal import masking
 from portal.admin import log_lines
 from portal.admin.confirming import recently_signed_in
 from portal.admin.export_kinds import KINDS, Record
+from portal.admin.lookups import find_user
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -99,8 +100,9 @@ def export(request: HttpRequest, page: "ConsoleAdmin") -> HttpResponse | Streami
 
 def _rows(request: HttpRequest, page: "ConsoleAdmin") -> "QuerySet[Any]":
     """The list's rows, as the address narrows it and in its order."""
-    request.GET = request.GET.copy()  # type: ignore[assignment]
-    request.GET.pop(PAGE_VAR, None)  # type: ignore[attr-defined]
+    query = request.GET.copy()
+    query.pop(PAGE_VAR, None)
+    request.GET = query
     try:
         rows: QuerySet[Any] = page.get_changelist_instance(request).queryset
     except IncorrectLookupParameters as error:
@@ -181,8 +183,6 @@ def _told(request: HttpRequest) -> str:
 
 
 def _searched(term: str) -> str:
-    from portal.admin.pages import find_user  # which knows this module
-
     user = find_user(term.strip())
     return f"#{user.pk}" if user else masking.login(term.strip())[:LONGEST]
 

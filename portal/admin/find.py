@@ -17,7 +17,7 @@ from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.views.decorators.http import require_http_methods
 
-from portal.admin.pages import find_user
+from portal.admin.lookups import find_user
 from portal.dashboard.periods import listed
 from portal.models import Merchant, MiniProgram, MiniProgramGrant
 
@@ -87,7 +87,8 @@ ALSO = {
     "ErrorGroup": "errors spiking known causes",
     "ErrorAudit": "errors refusals trace",
     "MerchantNotice": "authnotify notify delivery",
-    "MiniProgram": "apps suspend restore scopes review approve onboarding",
+    "MiniProgram": "apps suspend restore onboarding",
+    "ScopeApproval": "scopes review approve refuse purposes",
     "Merchant": "client-id keys",
     "LogEntry": "operators acts audit",
     "Group": "roles",

@@ -1,18 +1,27 @@
 """Merchants, their keys, their sectors, and the notices they are owed, in the operator's console."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Max, QuerySet
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.forms.models import BaseInlineFormSet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from portal.admin import key_retirements, key_tests
+from portal.admin.mass_revocations import kill_switch
 from portal.admin.pages import EditAdmin, ReadOnlyAdmin
 from portal.models import Merchant, MerchantKey, MerchantNotice, Sector
+
+KeyPage = Callable[["MerchantAdmin", HttpRequest, MerchantKey], HttpResponse]
 
 
 class MerchantKeyForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
@@ -32,9 +41,19 @@ class MerchantKeyFormSet(BaseInlineFormSet):  # type: ignore[type-arg]  # not su
     def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
         kwargs = super().get_form_kwargs(index)
         if index is None or index >= self.initial_form_count():
-            newest = self.instance.keys.aggregate(Max("version"))["version__max"] if self.instance.pk else 0
-            kwargs["initial"] = {"version": (newest or 0) + 1}
+            newest = max((key.version for key in self.get_queryset()), default=0)  # which are read already
+            kwargs["initial"] = {"version": newest + 1}
         return kwargs
+
+    def clean(self) -> None:
+        """The last key that stays is not retired in passing: that has a page of its own, which asks."""
+        super().clean()
+        if any(self.errors) or not self.initial_form_count():
+            return
+        ends = [form.cleaned_data.get("retired_at") for form in self.forms if form.cleaned_data]
+        changed = any("retired_at" in form.changed_data for form in self.initial_forms)
+        if changed and ends and all(ends):
+            raise forms.ValidationError(_("No key would stay. Add the next one, or use “Retire” beside the last."))
 
 
 class MerchantKeyInline(admin.StackedInline):  # type: ignore[type-arg]  # not subscriptable at run time
@@ -46,8 +65,11 @@ class MerchantKeyInline(admin.StackedInline):  # type: ignore[type-arg]  # not s
     extra = 0
     can_delete = False
     verbose_name_plural = gettext_lazy("keys")
-    fields = ("version", "public_key", "created", "retired_at")
-    readonly_fields = ("created",)
+    fields = ("version", "public_key", "created", "tested_at", "retired_at")
+    readonly_fields = ("created", "tested_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("merchant")  # each is called by its merchant's name
 
 
 @admin.register(Merchant)
@@ -67,6 +89,38 @@ class MerchantAdmin(EditAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """A new Client-Id would break the merchant's calls, a new sector every userId it knows."""
         return ("client_id", "sector") if obj else ()
+
+    # --- Its keys -----------------------------------------------------------------------------------------------
+
+    def links(self, request: HttpRequest, row: Merchant) -> list[dict[str, str]]:
+        return kill_switch(request, client_id=row.client_id)
+
+    def get_urls(self) -> list[URLPattern]:
+        """Before Django's own: those take every path for the key of a row."""
+        pages = (("test", key_tests.page), ("retire", key_retirements.page))
+        mine = [
+            path(
+                f"<int:merchant>/keys/<int:version>/{name}/",
+                self.admin_site.admin_view(partial(self.key_view, page)),
+                name=f"portal_merchantkey_{name}",
+            )
+            for name, page in pages
+        ]
+        return [*mine, *super().get_urls()]
+
+    def key_view(self, page: KeyPage, request: HttpRequest, merchant: int, version: int) -> HttpResponse:
+        """A page about one key, for whoever may look at it."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        keys = MerchantKey.objects.select_related("merchant")
+        try:
+            return page(self, request, get_object_or_404(keys, merchant=merchant, version=version))
+        except OverflowError as error:  # a number that no column holds
+            raise Http404 from error
+
+    def page_of(self, merchant: Merchant) -> str:
+        """Where its keys stand."""
+        return self._url("change", str(merchant.pk))
 
 
 @admin.register(Sector)
@@ -90,6 +144,7 @@ class MerchantNoticeAdmin(ReadOnlyAdmin):
     search_help_text = gettext_lazy("Client-Id, in full.")
     ordering = ("-pk",)
     actions = ("send_again",)
+    harmless_acts = ("send_again",)
     fields = ("notify_id", "merchant", "state", "attempts", "created", "due_at", "last_error", "body")
     readonly_fields = ("notify_id",)
 

@@ -1,15 +1,20 @@
-"""Mini-programs in the operator's console: described, given scopes, suspended and restored."""
+"""Mini-programs in the operator's console: registered, described, reviewed, suspended and restored."""
 
 from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from portal.admin import onboarding, reviews, wordings
 from portal.admin.log_lines import operator
+from portal.admin.mass_revocations import kill_switch
 from portal.admin.pages import ActForm, EditAdmin
 from portal.admin.scope_approvals import ScopeApprovalInline, may_approve
 from portal.models import MiniProgram, ScopeApproval
@@ -37,10 +42,9 @@ class MiniProgramAdmin(EditAdmin):
     """Mini-programs. The toolkit's fields for redirects and secrets mean nothing here and are left out."""
 
     form = MiniProgramForm
-    list_display = ("client_id", "name", "merchant", "status", "has_features", "waiting")
+    list_display = ("client_id", "name", "merchant", "status", "has_features", "scopes_waiting")
     list_display_links = ("client_id", "name")
     list_filter = ("status",)
-    link_lookups = ("scope_approvals__state__exact",)
     list_select_related = ("merchant",)
     search_fields = ("client_id", "name", "merchant__name", "merchant__client_id")
     ordering = ("client_id",)
@@ -68,8 +72,8 @@ class MiniProgramAdmin(EditAdmin):
         return ", ".join(program.features)
 
     @admin.display(description=gettext_lazy("scopes waiting"))
-    def waiting(self, program: MiniProgram) -> str:
-        return ", ".join(row.scope for row in program.scope_approvals.all() if row.state == State.REQUESTED)
+    def scopes_waiting(self, program: MiniProgram) -> str:
+        return ", ".join(row.scope for row in waiting(program))
 
     def applies(self, action: str, row: MiniProgram) -> bool:
         match action:
@@ -77,22 +81,58 @@ class MiniProgramAdmin(EditAdmin):
                 return row.is_active
             case "restore":
                 return not row.is_active
-        return any(approval.state == State.REQUESTED for approval in row.scope_approvals.all())
+        return bool(waiting(row))
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
-        """A new state goes through `decide`, with who and why; an edit by anyone else asks for approval again."""
+        """Whatever is entered waits for a review, and leaves who entered what, in place of what, and why."""
         for row_form in formset.forms:
-            row = row_form.instance
-            if not row_form.has_changed():
-                continue
-            if not may_approve(request):
-                row.state = State.REQUESTED
-            row_form.keep(by=operator(request))
-            if "state" in row_form.changed_data:
-                row.decide(row.state, by=request.user)
-                words = f"{row.get_state_display()}: {row.scope}. {_('Why')}: {form.cleaned_data['reason']}"
-                self.log_change(request, row.mini_program, words)
+            if row_form.has_changed() and (words := row_form.keep(by=operator(request))):
+                program = row_form.instance.mini_program
+                self.log_change(request, program, f"{words}. {_('Why')}: {form.cleaned_data['reason']}")
         formset.save()
+
+    # --- Pages of its own ---------------------------------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        """Before Django's own: those take every path for the key of a row."""
+        pages = (
+            ("register/", self.register_view, "register"),
+            ("<path:object_id>/words/", self.words_view, "words"),
+            ("<path:object_id>/review/", self.review_view, "review"),
+        )
+        mine = [
+            path(pattern, self.admin_site.admin_view(view), name=f"portal_miniprogram_{name}")
+            for pattern, view, name in pages
+        ]
+        return [*mine, *super().get_urls()]
+
+    def register_view(self, request: HttpRequest) -> HttpResponse:
+        """The first step of three: who it is, and what it wants."""
+        return onboarding.page(self, request)
+
+    def words_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The second step: why it wants each scope, in every language."""
+        return wordings.page(self, request, self._found(request, object_id))
+
+    def review_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The third step, for another operator: scope by scope, yes, no, or better words."""
+        return reviews.page(self, request, self._found(request, object_id))
+
+    def links(self, request: HttpRequest, row: MiniProgram) -> list[dict[str, str]]:
+        return [
+            {"label": _("Words of its scopes"), "url": self._url("words", str(row.pk))},
+            {"label": _("Review its scopes"), "url": self._url("review", str(row.pk))},
+            *kill_switch(request, app_id=row.app_id),
+        ]
+
+    def _found(self, request: HttpRequest, object_id: str) -> MiniProgram:
+        """The mini-program, for whoever may look at it."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        row: MiniProgram | None = self.get_object(request, unquote(object_id))
+        if row is None:
+            raise Http404
+        return row
 
     # --- Acts --------------------------------------------------------------------------------------------------
 
@@ -104,17 +144,20 @@ class MiniProgramAdmin(EditAdmin):
 
     def described(self, action: str, row: MiniProgram) -> list[str]:
         """Scopes and purposes, for whoever decides on them."""
-        waiting = [approval for approval in row.scope_approvals.all() if approval.state == State.REQUESTED]
         if action not in ("approve", "refuse"):
             return []
+        proposals = [(approval.scope, approval.proposed()) for approval in waiting(row)]
         return [
-            f"{approval.scope}: {' · '.join([approval.purpose, *approval.purposes.values()])}" for approval in waiting
+            f"{scope}: {' · '.join([asked['purpose'], *asked['purposes'].values()])}" for scope, asked in proposals
         ]
 
     @admin.action(permissions=["approve"], description=gettext_lazy("Approve waiting scopes"))
     def approve(self, request: HttpRequest, rows: QuerySet[MiniProgram]) -> HttpResponse | None:
         """Every scope that waits."""
-        warning = _("From now on it may ask people for the scopes that wait. Read each purpose first.")
+        warning = _(
+            "From now on it may ask people for the scopes that wait. Read each purpose first. "
+            "Those whose words you entered yourself stay for another operator."
+        )
         return self._decide(request, rows, "approve", State.APPROVED, warning)
 
     @admin.action(permissions=["approve"], description=gettext_lazy("Refuse waiting scopes"))
@@ -127,10 +170,9 @@ class MiniProgramAdmin(EditAdmin):
         self, request: HttpRequest, rows: QuerySet[MiniProgram], action: str, state: State, warning: str
     ) -> HttpResponse | None:
         def do(program: MiniProgram, answers: dict[str, Any]) -> str:
-            asked = [row for row in program.scope_approvals.all() if row.state == State.REQUESTED]
-            for row in asked:
-                row.decide(state, by=operator(request))
-            return f"{state.label}: {', '.join(row.scope for row in asked)}" if asked else ""
+            by = operator(request)
+            asked = [row for row in waiting(program) if not reviews.obstacle(row, state, by)]
+            return "; ".join(reviews.decided(row, state, by, answers["reason"]) for row in asked)
 
         return self.act(request, rows, action, do, warning=warning)
 
@@ -159,3 +201,8 @@ class MiniProgramAdmin(EditAdmin):
             return str(status.label) if changed else ""
 
         return self.act(request, rows, action, do, warning=warning)
+
+
+def waiting(program: MiniProgram) -> list[ScopeApproval]:
+    """Its scopes that somebody has to decide on; of rows fetched before."""
+    return [row for row in program.scope_approvals.all() if row.is_waiting]

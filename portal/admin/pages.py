@@ -10,21 +10,17 @@ from django.contrib.admin import helpers
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Paginator
 from django.db import transaction
-from django.db.models import Q, QuerySet, URLField
+from django.db.models import QuerySet, URLField
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from portal import auth
-from portal.admin import exports
-from portal.models import MiniProgram, User
+from portal.admin import confirming, exports
+from portal.admin.paging import COUNTED, KeysetList
 
-COUNTED = 10_000
 SHOWN = 20
 
 
@@ -39,21 +35,13 @@ class ReasonForm(forms.Form):
     )
 
 
-class CappedPaginator(Paginator):  # type: ignore[type-arg]  # not subscriptable at run time
-    """Counts no further than COUNTED rows: a list of millions is read by its filters, not by its last page."""
-
-    @cached_property
-    def count(self) -> int:
-        rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]
-        return rows.order_by()[:COUNTED].count()
-
-
 class ConsoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
     """What all pages have in common: nothing is deleted, no filter reads what is not shown, acts ask for a reason."""
 
+    # Whether the list may have millions of rows: then it is paged by key, and sorted by what `sortable_by` names.
+    is_long: ClassVar[bool] = False
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
-    paginator = CappedPaginator
     list_per_page = 50
     list_max_show_all = 50
     view_on_site = False
@@ -62,6 +50,8 @@ class ConsoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscript
     # Whether the list can be taken along as a file, and which fields stand in it for columns made for the screen.
     is_exported: ClassVar[bool] = False
     exported_instead: ClassVar[dict[str, str]] = {}
+    # Acts that need no recent sign-in (confirming.py); every other one does.
+    harmless_acts: ClassVar[tuple[str, ...]] = ()
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -72,6 +62,9 @@ class ConsoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscript
         more = {name for item in self.list_filter for name in getattr(item, "more_names", ())}
         return lookup in {*self.link_lookups, *more} or lookup.removesuffix("__exact") in declared
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return KeysetList if self.is_long else super().get_changelist(request, **kwargs)
+
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """403, rather than a shrug, for an action above the operator's role (trust 33)."""
         wanted = {name for name in request.POST.getlist("action") if name}
@@ -80,6 +73,15 @@ class ConsoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscript
         title = {"title": str(self.opts.verbose_name_plural).capitalize()}
         export = {"may_export": exports.is_allowed(self, request)}
         return super().changelist_view(request, {**title, **export, **(extra_context or {})})
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        """All rows of the list only where the list says how many that are."""
+        across = request.POST.get("select_across", "0") == "1"
+        if across and len(queryset.values("pk")[: COUNTED + 1]) > COUNTED:
+            words = _("Nothing was done: that is for at most %s rows at once. Narrow the list first.") % f"{COUNTED:,}"
+            self.message_user(request, words, messages.ERROR)
+            return None
+        return super().response_action(request, queryset)
 
     # --- Acts: an admin action with a page in between that asks why --------------------------------------------
 
@@ -120,7 +122,12 @@ class ConsoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscript
             for name, action in self.get_actions(request).items()
             if action and row is not None and self.applies(name, row)
         ]
+        acts += self.links(request, row) if row is not None else []
         return super().change_view(request, object_id, form_url, {"acts": acts, **(extra_context or {})})
+
+    def links(self, request: HttpRequest, row: Any) -> list[dict[str, str]]:
+        """Pages about this row beside its own: {"label", "url"}, after the acts' buttons."""
+        return []
 
     def act(
         self,
@@ -139,6 +146,8 @@ class ConsoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscript
         form = form or ReasonForm(posted(request))
         if not form.is_valid():
             return self._ask(request, rows, action, form, warning)
+        if action not in self.harmless_acts and (page := confirming.ask(request)):
+            return page
         chosen, done = list(rows.order_by("pk")), 0
         with transaction.atomic():
             for row in chosen:
@@ -178,6 +187,9 @@ class ConsoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscript
 class ReadOnlyAdmin(ConsoleAdmin):
     """For looking, never for editing: history, codes, tokens, errors."""
 
+    is_long = True
+    sortable_by: Any = ()
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
@@ -198,9 +210,10 @@ class ActForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable a
 
 
 class EditAdmin(ConsoleAdmin):
-    """For the few things operators edit; every save says why."""
+    """For the few things operators edit; every save says why, and is a recently signed-in operator's."""
 
     form = ActForm
+    changeform_view = confirming.before_saving(ConsoleAdmin.changeform_view)
     formfield_overrides = {URLField: {"assume_scheme": "https"}}
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -226,21 +239,3 @@ class EditAdmin(ConsoleAdmin):
 def posted(request: HttpRequest) -> Any:
     """The answers to the page in between, None when it was not shown yet."""
     return request.POST if "reason" in request.POST else None
-
-
-def concerning(term: str, program: str = "mini_program") -> Q:
-    """Rows of the person with this login, phone, e-mail or #id, or of the mini-program with this appId; all exact."""
-    term = term.strip()
-    found = Q(pk__in=[])
-    if user := find_user(term):
-        found |= Q(user=user)
-    if row := MiniProgram.objects.filter(client_id=term).first():
-        found |= Q(**{program: row})
-    return found
-
-
-def find_user(term: str) -> User | None:
-    """By login, phone, e-mail, external id, or `#id` as the error audit names people."""
-    if term.startswith("#") and term[1:].isascii() and term[1:].isdigit() and len(term) < 19:
-        return User.objects.filter(pk=int(term[1:])).first()
-    return auth.find(term) or User.objects.filter(external_id=term).first()

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from allauth.mfa.webauthn.internal import auth as webauthn
 from django.http import HttpRequest
 
@@ -17,6 +18,6 @@ def to_make(request: HttpRequest) -> dict[str, Any]:
 def to_show(request: HttpRequest) -> dict[str, Any] | None:
     """For `navigator.credentials.get`; None when they have no passkey."""
     assert isinstance(request.user, User)
-    if not request.user.authenticator_set.filter(type=Type.WEBAUTHN).exists():
+    if not Authenticator.objects.filter(user=request.user, type=Type.WEBAUTHN).exists():
         return None
     return dict(webauthn.begin_authentication(request.user))

@@ -6,6 +6,7 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.webauthn.internal import auth as webauthn
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.http import HttpRequest
 
 from portal import second_factor
@@ -14,6 +15,7 @@ from portal.models import User
 from portal.sign_in import Tries, TryingForm
 
 LONGEST = 20_000  # characters of what a browser says about a passkey
+CODE_ATTRS = {"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false", "autofocus": True}
 WRONG_CODE = "This code is wrong, or it was used before. Wait for the next one."
 WRONG_PASSKEY = "This passkey did not work. Try again."
 
@@ -44,7 +46,7 @@ class ProofForm(TryingForm):
         label="Code",
         required=False,
         max_length=32,
-        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false"}),
+        widget=forms.TextInput(attrs=CODE_ATTRS),
         help_text="Six digits of your authenticator app, or one of your recovery codes.",
     )
     credential = CredentialField(required=False)
@@ -67,14 +69,18 @@ class ProofForm(TryingForm):
             raise ValidationError("Type a code, or use a passkey.", code="required")
         tries = second_factor.CodeTries(self.request, self.user.username)
         self.start(tries)
-        used = passkey_of(self.user, credential) if credential else second_factor.accepted(self.user, str(code))
-        if used is None:
+        self.authenticator = passkey_of(self.user, credential) if credential else self._accepted(str(code))
+        if self.authenticator is None:
             raise ValidationError(WRONG_PASSKEY if credential else WRONG_CODE, code="wrong")
         tries.succeeded()
-        self.authenticator = used
-        if used.type == second_factor.Type.RECOVERY_CODES:
-            left = len(used.wrap().get_unused_codes())
-            log_own(self.request, f"Signed in with a recovery code; {left} left")
+
+    @transaction.atomic
+    def _accepted(self, code: str) -> Authenticator | None:
+        """A recovery code is used up together with its line in the log, or not at all (trust 35)."""
+        used = second_factor.accepted(self.user, code)
+        if used and used.type == second_factor.Type.RECOVERY_CODES:
+            log_own(self.request, f"Used a recovery code; {len(used.wrap().get_unused_codes())} left")
+        return used
 
 
 class ConfirmForm(ProofForm):
@@ -86,9 +92,13 @@ class ConfirmForm(ProofForm):
         required=False,
         strip=False,
         max_length=4096,
-        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True}),
     )
     field_order = ("password", "code", "credential")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        del self.fields["code"].widget.attrs["autofocus"]
 
     def check(self) -> None:
         password = self.cleaned_data.get("password")
@@ -108,7 +118,7 @@ class AppForm(forms.Form):
     code = forms.CharField(
         label="Code",
         max_length=32,
-        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false"}),
+        widget=forms.TextInput(attrs=CODE_ATTRS),
         error_messages={"required": "Type the six digits that the app shows."},
     )
 

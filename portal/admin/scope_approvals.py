@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from portal import scopes
 from portal.admin import terms
 from portal.models import ScopeApproval, User
+from portal.models.scope_approvals import Proposal
 
 LONGEST = 200  # ScopeApproval.purpose
 Texts = dict[str, str]  # {language: text}
@@ -30,6 +31,8 @@ class PurposesWidget(forms.MultiWidget):
 
     template_name = "admin/purposes.html"
 
+    unfolded = False
+
     def __init__(self) -> None:
         attrs = {"rows": 2, "cols": 40, "maxlength": LONGEST}
         super().__init__({code: forms.Textarea(attrs) for code, _name in languages()})
@@ -40,6 +43,7 @@ class PurposesWidget(forms.MultiWidget):
     def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
         """Adds which language each is, and how many are there."""
         context = super().get_context(name, value, attrs)
+        context["widget"]["unfolded"] = self.unfolded
         texts = value if isinstance(value, list) else self.decompress(value)
         context["widget"]["filled"] = sum(bool(text) for text in texts)
         for part, (code, language) in zip(context["widget"]["subwidgets"], languages(), strict=True):
@@ -63,27 +67,38 @@ class PurposesField(forms.MultiValueField):
 
 
 class ScopeApprovalForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
-    """A scope is chosen once; then only its purpose, its weight, its longest time and its state change."""
+    """A scope is chosen once; then its purpose, its weight and its longest time are proposed to a reviewer.
+
+    Shows what is proposed, where something is, and not the words that stand meanwhile.
+    """
 
     scope = forms.ChoiceField(label=gettext_lazy("scope"))
     purposes = PurposesField(label=gettext_lazy("purpose in other languages"))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if (row := kwargs.get("instance")) and row.pk:
+            for name, value in row.proposed().items():
+                setattr(row, name, value)
         super().__init__(*args, **kwargs)
         if "scope" in self.fields:
             names = dict.fromkeys([*scopes.catalogue(), *filter(None, [self.instance.scope])])
             self.fields["scope"].choices = [(name, name) for name in names]  # type: ignore[attr-defined]
             self.fields["scope"].disabled = bool(self.instance.pk)
 
-    def keep(self, *, by: User) -> ScopeApproval:
-        """Save it; another purpose by `reword`, so that the words people agreed to are kept."""
+    def keep(self, *, by: User) -> str:
+        """Save a scope that is new, propose another text for one that is there; in words for the record, "" for none.
+
+        Neither is asked of anybody before another operator has read it.
+        """
         row: ScopeApproval = self.instance
-        purpose, purposes = row.purpose, row.purposes
-        if row.pk:
-            row.purpose, row.purposes = self.initial["purpose"], self.initial["purposes"]
-        row.save()
-        row.reword(purpose, purposes, by=by)
-        return row
+        if not row.pk:
+            row.entered_by = by
+            row.save()
+            return f"{_('Asked for')}: {row.scope} ({said(row.proposed())})"
+        typed, found = row.stands(), ScopeApproval.objects.get(pk=row.pk)
+        before = found.proposed()
+        changed = row.propose(typed, by=by)  # reads the row again: what stands is not what was typed
+        return f"{_('Proposed')}: {row.scope} ({change(before, typed)})" if changed else ""
 
 
 class ScopeApprovalInline(admin.TabularInline):  # type: ignore[type-arg]  # not subscriptable at run time
@@ -102,11 +117,18 @@ class ScopeApprovalInline(admin.TabularInline):  # type: ignore[type-arg]  # not
     def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Who only looks reads the languages as a list."""
         texts = "purposes" if self.has_change_permission(request, obj) else "in_languages"
-        return ("scope", "purpose", texts, "required", "max_days", "state", "decided_by", "decided_at", "earlier")
+        return ("scope", "purpose", texts, "required", "max_days", "reviewed", "decided_by", "decided_at", "earlier")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        readonly = ("in_languages", "decided_by", "decided_at", "earlier")
-        return readonly if may_approve(request) else ("state", *readonly)
+        """The state is no field: it changes by a review alone."""
+        return ("in_languages", "reviewed", "decided_by", "decided_at", "earlier")
+
+    @admin.display(description=gettext_lazy("state"))
+    def reviewed(self, row: ScopeApproval) -> str:
+        """Its state, that of the draft beside it, and what the last reviewer said."""
+        draft = ScopeApproval.State(row.draft_state).label if row.draft_state else ""
+        parts = [row.get_state_display() if row.pk else "", draft and f"{_('a change')}: {draft}", row.note]
+        return " · ".join(filter(None, map(str, parts)))
 
     @admin.display(description=gettext_lazy("purpose in other languages"))
     def in_languages(self, row: ScopeApproval) -> SafeString:
@@ -135,3 +157,25 @@ def _listed(lines: list[tuple[str, str]]) -> SafeString:
 def may_approve(request: HttpRequest) -> bool:
     """Whether this operator says which scopes a mini-program may ask for."""
     return bool(request.user.has_perm("portal.approve_scopes"))
+
+
+def said(proposal: Proposal) -> str:
+    """The words and terms of a scope, in one line."""
+    texts = [f"“{proposal['purpose']}”", *(f"{code}: “{text}”" for code, text in proposal["purposes"].items())]
+    return ", ".join([*texts, weight(proposal), longest(proposal)])
+
+
+def weight(proposal: Proposal) -> str:
+    """Whether the mini-program goes without it."""
+    return _("required") if proposal["required"] else _("optional")
+
+
+def longest(proposal: Proposal) -> str:
+    """For how long people can allow it."""
+    days = proposal["max_days"]
+    return _("at most %d days") % days if days else _("no longest time")
+
+
+def change(before: Proposal, after: Proposal) -> str:
+    """Both, for the record; one where nothing changed."""
+    return said(after) if before == after else f"{_('before')}: {said(before)}; {_('after')}: {said(after)}"

@@ -63,8 +63,10 @@ def _guarded(view: View, *, before: bool = False) -> View:
         if not site.is_operator(request):
             raise Http404
         waits = second_factor.is_enrolled(_operator(request)) and not second_factor.is_shown(request)
-        if waits != before:
-            return HttpResponseRedirect(reverse("admin:second_factor_show" if waits else "admin:second_factor"))
+        if waits and not before:
+            return cast("HttpResponse", site.step_due(request))
+        if before and not waits:
+            return HttpResponseRedirect(reverse("admin:second_factor"))
         return view(request, *args, **kwargs)
 
     return guarded
@@ -172,7 +174,7 @@ def _came_late(request: HttpRequest) -> bool:
     rows = Authenticator.objects.filter(user=_operator(request))
     barred = rows.exclude(type=Type.RECOVERY_CODES) if not second_factor.is_shown(request) else rows.none()
     double = rows.filter(type=Type.TOTP) if request.path == reverse("admin:second_factor_app") else rows.none()
-    return barred.exists() or double.exists()
+    return bool(barred.exists() or double.exists())
 
 
 # --- Looking after it -------------------------------------------------------------------------------------------

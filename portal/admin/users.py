@@ -15,9 +15,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from portal import masking
+from portal import masking, second_factor
 from portal.admin.log_lines import log_about
-from portal.admin.pages import EditAdmin, find_user
+from portal.admin.lookups import find_user
+from portal.admin.pages import EditAdmin
 from portal.models import Address, Contact, LoginId, User
 
 ROLE_FIELDS = ("is_active", "is_staff", "is_superuser", "groups")
@@ -74,15 +75,16 @@ class AddressInline(MaskedInline):
 
 @admin.register(User)
 class UserAdmin(EditAdmin):
-    """People. Roles are a superuser's to give; everything else only changes by an act."""
+    """People. Roles are an administrator's to give, to others; everything else only changes by an act."""
 
     list_display = ("__str__", "nickname", "status", "external_id", "is_staff", "date_joined")
     list_filter = ("status", "is_staff")
     search_fields = ("username",)
     search_help_text = gettext_lazy("Login, external id, phone number or e-mail, in full; or # and a number.")
     ordering = ("-pk",)
+    is_long, sortable_by = True, ()
     inlines = (LoginIdInline, ContactInline, AddressInline)
-    actions = ("freeze", "unfreeze")
+    actions = ("freeze", "unfreeze", "reset_second_factor")
     filter_horizontal = ("groups",)
     about = ("__str__", "status", "external_id", "nickname", "name_in_full", "nationality", "see")
     fields = (*about, *ROLE_FIELDS, "last_login", "date_joined", "reason")
@@ -92,8 +94,15 @@ class UserAdmin(EditAdmin):
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Who is an operator, and in which role, is a superuser's to say."""
-        return bool(request.user.is_superuser)
+        """Who is an operator, and in which role, is an administrator's to say: of others, never of superusers."""
+        return bool(request.user.has_perm("portal.change_roles")) and (obj is None or may_manage(request, obj))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
+        """Superusers are made on the command line, or by one of them."""
+        return self.readonly_fields if request.user.is_superuser else (*self.readonly_fields, "is_superuser")
+
+    def has_reset_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("portal.reset_second_factor"))
 
     def has_freeze_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("portal.change_user"))
@@ -112,13 +121,14 @@ class UserAdmin(EditAdmin):
         return log_about(request, obj, message)
 
     def applies(self, action: str, row: User) -> bool:
+        if action == "reset_second_factor":
+            return row.is_staff and Authenticator.objects.filter(user=row).exists()
         return row.status == (User.Status.FROZEN if action == "unfreeze" else User.Status.ACTIVE)
 
     @admin.action(permissions=["freeze"], description=gettext_lazy("Freeze"))
     def freeze(self, request: HttpRequest, rows: QuerySet[User]) -> HttpResponse | None:
         """Nothing of theirs works until unfrozen: no codes, no tokens (trust 10)."""
-        if not request.user.is_superuser and rows.filter(is_staff=True).exists():
-            raise PermissionDenied  # a frozen operator has no console: see Console.has_permission
+        self._refuse_others_operators(request, rows)  # a frozen operator has no console: see Console.is_operator
         return self.act(
             request,
             rows,
@@ -138,6 +148,27 @@ class UserAdmin(EditAdmin):
             warning=_("What they let mini-programs see before works again."),
         )
 
+    @admin.action(permissions=["reset"], description=gettext_lazy("Reset second factor"))
+    def reset_second_factor(self, request: HttpRequest, rows: QuerySet[User]) -> HttpResponse | None:
+        """The phone is lost: their sessions in the console are over, and with their password they set up another."""
+        self._refuse_others_operators(request, rows)
+        return self.act(
+            request,
+            rows,
+            "reset_second_factor",
+            lambda user, answers: _("Second factor reset") if second_factor.reset(user) else "",
+            warning=_(
+                "Make sure that it is really them who ask. Until they set up another, their password alone lets "
+                "whoever knows it do that."
+            ),
+        )
+
+    def _refuse_others_operators(self, request: HttpRequest, rows: QuerySet[User]) -> None:
+        """Operators are for those who give roles; themselves and superusers are for nobody but a superuser."""
+        for person in rows.filter(is_staff=True):
+            if not self.has_change_permission(request, person):
+                raise PermissionDenied
+
     @admin.display(description=gettext_lazy("see"))
     def see(self, user: User) -> SafeString:
         links = (
@@ -151,6 +182,11 @@ class UserAdmin(EditAdmin):
             '<a href="{}?{}={}">{}</a>',
             ((reverse(f"admin:{model}_changelist"), key, user.pk, label) for model, key, label in links),
         )
+
+
+def may_manage(request: HttpRequest, person: User) -> bool:
+    """Nobody raises themselves, and only a superuser touches a superuser."""
+    return request.user.is_superuser or (person.pk != request.user.pk and not person.is_superuser)
 
 
 def _set_status(user: User, before: str, after: str) -> bool:

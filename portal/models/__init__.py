@@ -4,16 +4,19 @@ from .accesses import AccessCount
 from .consents import PendingConsent
 from .grants import MiniProgramGrant
 from .inbox import InboxNotice
+from .jobs import Job
 from .ledger import ConsentDecision, ConsentText
 from .mass_revocations import MassRevocation
 from .merchants import Merchant, MerchantKey, Sector
-from .mini_programs import MiniProgram, PurposeVersion, ScopeApproval
+from .mini_programs import MiniProgram
 from .notices import MerchantNotice
 from .platform_keys import PlatformKey
 from .reports import AbuseReport
+from .scope_approvals import PurposeVersion, ScopeApproval
 from .seals import Seal
-from .tallies import DecisionDay, Watermark
+from .tallies import DecisionDay, DecisionTotal, Watermark
 from .users import Address, Contact, LoginId, User
+from .workers import PeriodicRun, Worker
 
 __all__ = [
     "AbuseReport",
@@ -23,7 +26,9 @@ __all__ = [
     "ConsentText",
     "Contact",
     "DecisionDay",
+    "DecisionTotal",
     "InboxNotice",
+    "Job",
     "LoginId",
     "MassRevocation",
     "Merchant",
@@ -32,6 +37,7 @@ __all__ = [
     "MiniProgram",
     "MiniProgramGrant",
     "PendingConsent",
+    "PeriodicRun",
     "PlatformKey",
     "PurposeVersion",
     "ScopeApproval",
@@ -39,4 +45,5 @@ __all__ = [
     "Sector",
     "User",
     "Watermark",
+    "Worker",
 ]

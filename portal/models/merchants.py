@@ -8,9 +8,15 @@ from functools import lru_cache
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_public_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_der_public_key,
+    load_pem_public_key,
+)
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 
@@ -72,6 +78,8 @@ class MerchantKey(models.Model):
     public_key = models.TextField(_("public key"), help_text=_("RSA, 2048 bits or more: PEM or bare base64."))
     created = models.DateTimeField(_("since"), auto_now_add=True)
     retired_at = models.DateTimeField(_("retired"), null=True, blank=True)
+    # When the merchant last showed that it holds the private half: see portal/admin/key_tests.py.
+    tested_at = models.DateTimeField(_("tested"), null=True, blank=True, editable=False)
 
     class Meta:
         ordering = ("merchant", "version")
@@ -79,6 +87,20 @@ class MerchantKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.merchant} key {self.version}"
+
+    @property
+    def is_live(self) -> bool:
+        """Whether calls signed with it are taken, now."""
+        return self.retired_at is None or self.retired_at > timezone.now()
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the key, as `openssl pkey -pubin -outform DER | openssl dgst -sha256` prints it."""
+        try:
+            key = rsa_public_key(self.public_key)
+        except ValueError:  # put there by no form of ours
+            return ""
+        return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
 
     def clean(self) -> None:
         """The key must be one we can verify with; the error stands on that field."""

@@ -1,20 +1,20 @@
-"""A third-party program inside the super-app: OAuth's client, and the scopes it may ask for."""
+"""A third-party program inside the super-app: OAuth's client."""
 
 import re
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator, RegexValidator
+from django.core.validators import RegexValidator
 from django.db import models
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from oauth2_provider.models import AbstractApplication, ClientSecretField
 
-from portal import scopes
-
 from .merchants import Merchant
-from .users import User
+
+if TYPE_CHECKING:
+    from .scope_approvals import ScopeApproval
 
 # No password verifies against it: mini-programs authenticate by their merchant's signature, never by a secret.
 UNUSABLE_SECRET = "pbkdf2_sha256$1$none$unusable"  # noqa: S105
@@ -112,106 +112,5 @@ class MiniProgram(AbstractApplication):
 
     def approvals(self) -> "dict[str, ScopeApproval]":
         """The scopes this mini-program may ask for, by name. One statement."""
-        approved = self.scope_approvals.filter(state=ScopeApproval.State.APPROVED)
+        approved = self.scope_approvals.filter(state="APPROVED")
         return {approval.scope: approval for approval in approved}
-
-
-class ScopeApproval(models.Model):
-    """One scope a mini-program wants to ask for, why, and what an operator said to that."""
-
-    class State(models.TextChoices):
-        REQUESTED = "REQUESTED", _("Waiting")
-        APPROVED = "APPROVED", _("Approved")
-        REFUSED = "REFUSED", _("Refused")
-
-    mini_program = models.ForeignKey(
-        MiniProgram, on_delete=models.CASCADE, related_name="scope_approvals", verbose_name=_("mini-program")
-    )
-    scope = models.CharField(_("scope"), max_length=64)
-    purpose = models.CharField(
-        _("purpose"), max_length=200, blank=True, help_text=_("What the user reads: why it is asked.")
-    )
-    required = models.BooleanField(
-        _("required"), default=False, help_text=_("The mini-program cannot work without it.")
-    )
-    # {language: the same in this language}
-    purposes = models.JSONField(_("purpose in other languages"), default=dict, blank=True)
-    # Goes up with each change that people must agree to; the one whose users were told of it.
-    purpose_version = models.PositiveIntegerField(default=1, editable=False)
-    announced_version = models.PositiveIntegerField(default=1, editable=False)
-    max_days = models.PositiveIntegerField(
-        _("longest time, in days"),
-        null=True,
-        blank=True,
-        validators=[MinValueValidator(1)],
-        help_text=_("Nobody can allow it for longer. Empty: as long as they like."),
-    )
-    state = models.CharField(_("state"), max_length=16, choices=State, default=State.REQUESTED)
-    decided_by = models.ForeignKey(
-        User, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", editable=False
-    )
-    decided_at = models.DateTimeField(_("decided"), null=True, blank=True, editable=False)
-
-    class Meta:
-        ordering = ("id",)
-        constraints = (models.UniqueConstraint(fields=["mini_program", "scope"], name="one_approval_per_scope"),)
-
-    def __str__(self) -> str:
-        return f"{self.scope} for {self.mini_program}"
-
-    def clean(self) -> None:
-        """Only scopes of the catalogue; the error names the ones there are."""
-        if self.scope not in scopes.catalogue():
-            names = ", ".join(scopes.catalogue())
-            raise ValidationError({"scope": _("No such scope. There are: %s") % names})
-
-    def purpose_in(self, language: str) -> str:
-        """The purpose in this language ("zh-hans"), or in the one it was first written in."""
-        return self.purposes.get(language) or self.purpose
-
-    def reword(self, purpose: str, purposes: dict[str, str], *, by: User | None) -> bool:
-        """Give it another purpose, which people must agree to anew; False when no word of it that was there changed.
-
-        A translation into one more language changes nothing that anybody agreed to. The earlier words are kept.
-        """
-        kept = {language: purposes.get(language, "") for language in self.purposes}
-        changed = purpose != self.purpose or kept != self.purposes
-        if changed and self.pk:
-            PurposeVersion.objects.create(
-                approval=self,
-                version=self.purpose_version,
-                purpose=self.purpose,
-                purposes=self.purposes,
-                replaced_by=by,
-            )
-            self.purpose_version += 1
-        self.purpose, self.purposes = purpose, {language: text for language, text in purposes.items() if text}
-        self.save(update_fields=["purpose", "purposes", "purpose_version"] if self.pk else None)
-        return changed
-
-    def decide(self, state: "ScopeApproval.State", *, by: User) -> None:
-        """Approve or refuse, and remember who did."""
-        self.state, self.decided_by, self.decided_at = state, by, timezone.now()
-        self.save(update_fields=["state", "decided_by", "decided_at"])
-
-
-class PurposeVersion(models.Model):
-    """What a scope's purpose said before it was changed: what people agreed to then."""
-
-    approval = models.ForeignKey(ScopeApproval, on_delete=models.CASCADE, related_name="earlier_purposes")
-    version = models.PositiveIntegerField()
-    purpose = models.CharField(max_length=200, blank=True)
-    purposes = models.JSONField(default=dict)
-    replaced_at = models.DateTimeField(default=timezone.now)
-    replaced_by = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="+")
-
-    class Meta:
-        ordering = ("approval", "version")
-        constraints = (models.UniqueConstraint(fields=["approval", "version"], name="one_text_per_version"),)
-
-    def __str__(self) -> str:
-        return f"{self.approval} v{self.version}"
-
-    def purpose_in(self, language: str) -> str:
-        """As ScopeApproval.purpose_in."""
-        return self.purposes.get(language) or self.purpose

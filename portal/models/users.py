@@ -86,12 +86,20 @@ class User(AbstractUser):
     objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]
 
     class Meta(AbstractUser.Meta):
+        indexes = (
+            models.Index(fields=["status", "-id"], name="people_by_status"),
+            models.Index(fields=["-id"], condition=models.Q(is_staff=True), name="people_on_staff"),
+        )
         constraints = (
             UniqueByIndex(
                 fields=["username"],
                 name="one_person_per_login",
                 violation_error_message=_("Somebody else signs in with this already."),
             ),
+        )
+        permissions = (
+            ("change_roles", "Can make operators and give them roles"),
+            ("reset_second_factor", "Can reset the second factor of operators"),
         )
 
     def __str__(self) -> str:

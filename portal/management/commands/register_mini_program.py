@@ -8,6 +8,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db import models, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from portal import moments, registering, scopes
@@ -181,7 +182,8 @@ def approve(program: MiniProgram, names: list[str], purposes: list[registering.P
     """Exactly these scopes, from now on: what was asked for beside them is refused."""
     state, now = ScopeApproval.State, timezone.now()
     others = program.scope_approvals.exclude(scope__in=names).exclude(state=state.REFUSED)
-    others.update(state=state.REFUSED, decided_at=now, decided_by=None)
+    others.filter(state=state.APPROVED).update(approved_version=F("purpose_version"))
+    others.update(state=state.REFUSED, decided_at=now, decided_by=None, draft=None, draft_state="")
     for name in names:
         approval = program.scope_approvals.filter(scope=name).first()
         if approval is None or approval.state != state.APPROVED:

@@ -86,7 +86,8 @@ class Command(BaseCommand):
   Portal           http://{HOST}:{port}/          sign in as alice or bob
   Coffee Corner    http://{HOST}:{port}/mini/coffee/
   Permissions      http://{HOST}:{port}/permissions/
-  Operators        http://{HOST}:{port}/admin/    olga (manager), sam (support), audrey (auditor)
+  Operators        http://{HOST}:{port}/admin/    olga (manager), sam (support), audrey (auditor), adam (administrator)
+                   their second step: {sys.executable} manage.py second_factor olga
   API              http://{HOST}:{port}/api/docs/
   Password of all  {password()}
 
@@ -95,7 +96,7 @@ class Command(BaseCommand):
 
 
 def commands(port: int) -> list[list[str]]:
-    """What runs beside each other: the portal, the example merchant, and who sends, seals, tends and gathers."""
+    """What runs beside each other: the portal, the example merchant, and who works in the background."""
     public = settings.VAR_DIR / "keys" / "platform-public.pem"
     public.write_text(PlatformKey.objects.public_pem())
     python, base = sys.executable, Path(settings.BASE_DIR)
@@ -107,10 +108,7 @@ def commands(port: int) -> list[list[str]]:
     return [
         [*portal, "portal.wsgi:application"],
         merchant,
-        [python, str(base / "manage.py"), "deliver_notices", "--watch"],
-        [python, str(base / "manage.py"), "seal_ledger", "--forever"],
-        [python, str(base / "manage.py"), "tend_grants", "--forever", "--every", "10"],
-        [python, str(base / "manage.py"), "gather_errors", "--forever", "--every", "10"],
+        [python, str(base / "manage.py"), "work"],
     ]
 
 
@@ -127,7 +125,8 @@ def is_free(port: int) -> bool:
 
 def start(command: list[str]) -> subprocess.Popen[bytes]:
     """In a session of its own: Ctrl-C reaches us alone, and each part is asked to end once, by us."""
-    return subprocess.Popen(command, start_new_session=True)  # noqa: S603  (our own words)
+    environment = {"TEND_SECONDS": "10", **os.environ}  # nobody waits a minute at a demo
+    return subprocess.Popen(command, env=environment, start_new_session=True)  # noqa: S603  (our own words)
 
 
 def stop(processes: list[subprocess.Popen[bytes]]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from allauth.mfa.totp.internal.auth import generate_totp_secret
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core.files.base import ContentFile
@@ -16,7 +17,7 @@ from django.db import IntegrityError, transaction
 from django.db.models.fields.files import ImageFieldFile
 from PIL import Image, ImageDraw, ImageFont
 
-from portal import demo, keys, showcase, showcase_sums
+from portal import demo, keys, second_factor, showcase, showcase_sums
 from portal.models import Address, Contact, LoginId, Merchant, MiniProgram, PlatformKey, ScopeApproval, Sector, User
 from portal.models.mini_programs import all_features
 
@@ -73,6 +74,8 @@ class Command(BaseCommand):
             user.set_password(password())
             user.save(update_fields=["password"])
         user.groups.set(Group.objects.filter(name=person.role))
+        if person.role:
+            second_factor.set_up(user, totp_secret(person.login))
         if not person.colour:
             User.objects.filter(pk=user.pk).update(avatar="")
         elif not is_kept(user.avatar):
@@ -138,7 +141,12 @@ class Command(BaseCommand):
     def _report(self, cast: tuple[demo.Program, ...]) -> dict[str, Any]:
         people = [{"login": person.login, "password": password()} for person in demo.PEOPLE if not person.role]
         operators = [
-            {"login": person.login, "password": password(), "role": person.role}
+            {
+                "login": person.login,
+                "password": password(),
+                "role": person.role,
+                "totpSecret": totp_secret(person.login),
+            }
             for person in demo.PEOPLE
             if person.role
         ]
@@ -160,7 +168,10 @@ class Command(BaseCommand):
         people = ", ".join(person["login"] for person in report["users"])
         operators = ", ".join(f"{who['login']} ({who['role']})" for who in report["operators"])
         programs = ", ".join(program["appId"] for program in report["miniPrograms"])
-        return f"Users: {people}\nOperators: {operators}\nPassword of all: {password()}\nMini-programs: {programs}"
+        return (
+            f"Users: {people}\nOperators: {operators}\nPassword of all: {password()}\n"
+            f"Their second factor: manage.py second_factor LOGIN\nMini-programs: {programs}"
+        )
 
 
 dumps = json.dumps
@@ -173,6 +184,11 @@ def password() -> str:
         return "-".join(secrets.choice(WORDS) for _ in range(3)) + f"-{secrets.randbelow(9000) + 1000}"
 
     return keys.kept(DEMO_DIR / "password", new)
+
+
+def totp_secret(login: str) -> str:
+    """What a demo operator's authenticator app would hold, made at first use."""
+    return keys.kept(settings.VAR_DIR / "keys" / f"second_factor_{login}", generate_totp_secret)
 
 
 def private_key(client_id: str) -> str:

@@ -3,7 +3,8 @@
 
 (() => {
   const options = document.getElementById("passkey-options");
-  const able = options && window.PublicKeyCredential && window.webauthnJSON;
+  const named = !/^[\d.]+$|:/.test(window.location.hostname); // there are none for an address of digits
+  const able = options && named && window.PublicKeyCredential && window.webauthnJSON;
   if (!able) {
     return;
   }

@@ -25,7 +25,7 @@ def add_exports(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('portal', '0011_parked_notices'),
+        ('portal', '0013_background_work'),
     ]
 
     operations = [
