@@ -36,7 +36,7 @@ class EndpointHourQuerySet(models.QuerySet["EndpointHour"]):
 
     def times(self, *, least: int = 1) -> list[Times]:
         """The endpoints that were called so often, the slowest first. One statement."""
-        sums = self.values("endpoint").annotate(**{f"all_{name}": Sum(name) for name in COLUMNS})
+        sums: Any = self.values("endpoint").annotate(**{f"all_{name}": Sum(name) for name in COLUMNS})
         found = [_times(row) for row in sums.filter(all_calls__gte=least)]
         return sorted(found, key=lambda times: (-times.p95, -times.mean, times.endpoint))
 

@@ -60,6 +60,8 @@ MODELS = {
     "oauth2_provider.RefreshToken": Table(),
     "portal.AbuseReport": Table(acts=dict.fromkeys(("take", "release", "close"), FROM_SUPPORT)),
     "portal.ConsentDecision": Table(export=WHO_EXPORT),
+    "authapi.LedgerCheck": Table(),
+    "portal.Job": Table(acts={"try_again": WHO_FREEZE, "give_up": WHO_FREEZE}),
     "portal.MassRevocation": Table(add=MANAGER, acts={"approve": MANAGER, "refuse": MANAGER}, one_by_one=True),
     "portal.Merchant": Table(add=MANAGER, change=MANAGER),
     "portal.MerchantNotice": Table(acts={"send_again": MANAGER}),
@@ -80,6 +82,8 @@ MODELS = {
 PAGES = {
     "": Page(),
     "find/": Page(),
+    "signature/": Page(),
+    "why/": Page(),
     "login/": Page(),
     "logout/": Page(),
     "password_change/": Page(),
@@ -98,6 +102,7 @@ PAGES = {
     "portal/miniprogram/<path:object_id>/review/": Page(EVERYBODY, MANAGER),
     "portal/merchant/<int:merchant>/keys/<int:version>/test/": Page(MANAGER, MANAGER, {"int:version": 1}),
     "portal/merchant/<int:merchant>/keys/<int:version>/retire/": Page(MANAGER, MANAGER, {"int:version": 1}),
+    "authapi/ledgercheck/verify/": Page(),
     "^(?P<app_label>APPS)/$": Page(arguments={"^(?P<app_label>APPS)/$": "portal/"}),
     "(?P<url>.*)$": Page(arguments={"(?P<url>.*)$": "no/such/page/"}),
 }

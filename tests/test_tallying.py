@@ -15,7 +15,7 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from portal import settled, tallying
-from portal.models import ConsentDecision, DecisionDay, MiniProgram, MiniProgramGrant, User, Watermark
+from portal.models import ConsentDecision, DecisionDay, DecisionTotal, MiniProgram, MiniProgramGrant, User, Watermark
 from tests.conftest import Container, make_program
 
 SHEET = ["USER_NICKNAME", "USER_AVATAR"]
@@ -81,6 +81,7 @@ def test_it_counts_page_by_page(alice: User, shop: MiniProgram, cafe: MiniProgra
     for number in range(7):
         write(alice, shop if number % 2 else cafe)
     assert tallying.tally(batch=2) == 7
+    assert list(DecisionTotal.objects.values_list("act", "scope", "count")) == [("paused", "", 7)]
     assert counts(mini_program=shop) == {("paused", ""): 3}
     assert counts(mini_program=cafe) == {("paused", ""): 4}
 

@@ -118,7 +118,9 @@ class ErrorAuditAdmin(ReadOnlyAdmin):
         if TRACE_ID.fullmatch(term):
             return queryset.filter(trace_id=term.lower()), False
         app, client = Q(app_id=term), Q(client_id=term)
-        is_app, is_client = (model._default_manager.filter(client_id=term).exists() for model in (MiniProgram, Merchant))
+        is_app, is_client = (
+            model._default_manager.filter(client_id=term).exists() for model in (MiniProgram, Merchant)
+        )
         if is_app == is_client:
             return queryset.filter(app | client), False
         return queryset.filter(app if is_app else client), False

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from portal.admin import onboarding, reviews, wordings
 from portal.admin.log_lines import operator
+from portal.admin.mass_revocations import kill_switch
 from portal.admin.pages import ActForm, EditAdmin
 from portal.admin.scope_approvals import ScopeApprovalInline, may_approve
 from portal.models import MiniProgram, ScopeApproval
@@ -44,7 +45,6 @@ class MiniProgramAdmin(EditAdmin):
     list_display = ("client_id", "name", "merchant", "status", "has_features", "scopes_waiting")
     list_display_links = ("client_id", "name")
     list_filter = ("status",)
-    link_lookups = ("scope_approvals__state__exact",)
     list_select_related = ("merchant",)
     search_fields = ("client_id", "name", "merchant__name", "merchant__client_id")
     ordering = ("client_id",)
@@ -122,6 +122,7 @@ class MiniProgramAdmin(EditAdmin):
         return [
             {"label": _("Words of its scopes"), "url": self._url("words", str(row.pk))},
             {"label": _("Review its scopes"), "url": self._url("review", str(row.pk))},
+            *kill_switch(request, app_id=row.app_id),
         ]
 
     def _found(self, request: HttpRequest, object_id: str) -> MiniProgram:

@@ -1,4 +1,4 @@
-"""What people answered, and what was taken back: by day, and who is refused most (DecisionDay)."""
+"""What people answered, and what was taken back: by day, and who is refused most (portal.tallying)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +9,9 @@ from django.db.models import F, Q, QuerySet, Sum
 
 from portal import charts, scopes
 from portal.charts import Chart, Series
+from portal.dashboard.memory import remembered
 from portal.dashboard.periods import DAY, Period, label_of, listed, start_of
-from portal.models import ConsentDecision, DecisionDay
+from portal.models import ConsentDecision, DecisionDay, DecisionTotal
 
 LIST = "portal_consentdecision"
 Act = ConsentDecision.Act
@@ -43,7 +44,7 @@ class Rate:
 
 def by_day(period: Period) -> ByDay:
     """How many decisions of each kind, on every day of the period and of the week before today. One statement."""
-    rows = DecisionDay.objects.filter(scope="", day__gte=period.counted_days[0] - DAY)
+    rows = DecisionTotal.objects.filter(scope="", day__gte=period.counted_days[0] - DAY)
     found: ByDay = {}
     for day, act, count in rows.values_list("day", "act").annotate(Sum("count")):
         found.setdefault(day, {})[act] = count
@@ -70,9 +71,12 @@ def _listed(day: date, acts: Sequence[str]) -> str:
 
 def rates_of_programs(period: Period) -> list[Rate]:
     """The mini-programs that are refused most, of those that asked for a few scopes at least. One statement."""
+    worst = remembered(
+        "rates of programs", period, lambda: list(_worst(period, DecisionDay, "mini_program__client_id"))
+    )
     return [
         Rate(name, asked, refused, listed(LIST, program=name, act__exact=Act.REFUSED))
-        for name, asked, refused in _worst(period, "mini_program__client_id")
+        for name, asked, refused in worst
     ]
 
 
@@ -80,15 +84,15 @@ def rates_of_scopes(period: Period) -> list[Rate]:
     """The scopes that are refused most. One statement."""
     return [
         Rate(name, asked, refused, listed("portal_miniprogramgrant", scope=name))
-        for name, asked, refused in _worst(period, "scope")
+        for name, asked, refused in _worst(period, DecisionTotal, "scope")
     ]
 
 
-def _worst(period: Period, by: str) -> QuerySet[Any, Any]:
+def _worst(period: Period, counts: type[DecisionDay | DecisionTotal], by: str) -> QuerySet[Any, Any]:
     """(name, scopes asked for, refused). Scopes, not sheets: these are granted in part. Silent ones nobody refuses."""
-    asked = DecisionDay.objects.filter(day__gte=period.counted_days[0], act__in=(*GIVEN, Act.REFUSED))
+    asked: Any = counts._default_manager.filter(day__gte=period.counted_days[0], act__in=(*GIVEN, Act.REFUSED))
     asked = asked.exclude(scope__in=["", *scopes.silent(scopes.catalogue())])
     sums = asked.values(by).annotate(asked=Sum("count"), refused=Sum("count", filter=Q(act=Act.REFUSED), default=0))
     sums = sums.filter(asked__gte=LEAST_ASKED, refused__gt=0).annotate(share=F("refused") * 1.0 / F("asked"))
-    ranked = sums.order_by("-share", "-asked", by)
-    return ranked.values_list(by, "asked", "refused")[:WORST]
+    ranked: QuerySet[Any, Any] = sums.order_by("-share", "-asked", by).values_list(by, "asked", "refused")
+    return ranked[:WORST]

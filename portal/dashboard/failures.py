@@ -12,6 +12,7 @@ from django.db.models.functions import Trunc
 
 from portal import charts
 from portal.charts import Chart, Series
+from portal.dashboard.memory import remembered
 from portal.dashboard.periods import Period, listed
 
 LIST = "authapi_erroraudit"
@@ -40,7 +41,8 @@ def errors(period: Period) -> Chart | None:
         return None
     slot = Trunc("hour", "hour" if period.by_hour else "day")
     rows = hours.objects.filter(hour__gte=period.since).annotate(slot=slot).order_by()
-    return chart(period, rows.values_list("group__code", "slot").annotate(Sum("count")))
+    sums = rows.values_list("group__code", "slot").annotate(Sum("count"))
+    return chart(period, remembered("errors", period, lambda: list(sums)))
 
 
 def chart(period: Period, rows: Iterable[tuple[str, datetime, int]]) -> Chart | None:
@@ -75,7 +77,8 @@ def _others(period: Period, top: set[str], sums: Sums) -> Series:
 def slowest(period: Period) -> list[Slow]:
     """The slowest endpoints, of those that were called a few times at least. One statement."""
     hours = _model("EndpointHour")
-    found = hours.objects.filter(hour__gte=period.since).times(least=LEAST_CALLS)[:SLOWEST] if hours else []
+    rows = hours.objects.filter(hour__gte=period.since) if hours else None
+    found = remembered("slowest", period, lambda: rows.times(least=LEAST_CALLS)[:SLOWEST]) if rows is not None else []
     longest = found[0].p95 if found else 0
     return [Slow(one.endpoint, one.calls, one.mean, one.p95, round(100 * one.p95 / longest, 1)) for one in found]
 

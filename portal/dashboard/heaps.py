@@ -37,7 +37,7 @@ def count(rows: Mapping[str, tuple[QuerySet[Any, Any], str]]) -> dict[str, Heap]
     """
     if not rows:
         return {}
-    parts, values = [], []
+    parts, values = list[str](), list[Any]()
     for name, (queryset, field) in rows.items():
         statement, parameters = queryset.values(field or "pk")[: MOST + 1].query.sql_with_params()
         column = queryset.model._meta.get_field(field).column if field else ""

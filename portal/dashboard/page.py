@@ -1,5 +1,6 @@
 """What the console's start page shows this operator: nothing of which they may not view the list."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,9 +66,9 @@ def _today(period: Period, by_day: ByDay) -> Card:
 
 
 # What waits for an operator: the number's name, the list behind it, and its filter.
-CARDS = {
+CARDS: Mapping[str, tuple[str, str, dict[str, str]]] = {
     "reports": ("Open reports", "portal_abusereport", {"state__exact": "OPEN"}),
-    "scopes": ("Scopes to review", "portal_miniprogram", {"scope_approvals__state__exact": "REQUESTED"}),
+    "scopes": ("Scopes to review", "portal_scopeapproval", {}),
     "revocations": ("Mass revocations to approve", "portal_massrevocation", {"state__exact": "ASKED"}),
     "parked": ("Parked notices", "portal_merchantnotice", {"state__exact": "PARKED"}),
 }

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from portal.dashboard import heaps
@@ -41,9 +41,9 @@ class Queue:
     hint: str = ""
 
 
-def _rows(model: Any, order: str = "", since: str = "", **states: Any) -> Callable[[], Rows]:
+def _rows(model: Any, *which: Q, order: str = "", since: str = "", **states: Any) -> Callable[[], Rows]:
     """Ordered as an index finds them, so that no more are read than are counted."""
-    return lambda: (model.objects.filter(**states).order_by(*filter(None, [order])), since)
+    return lambda: (model.objects.filter(*which, **states).order_by(*filter(None, [order])), since)
 
 
 def _seal() -> Rows:
@@ -54,13 +54,13 @@ def _seal() -> Rows:
 # What is counted, which permission shows it, and the rows. An index finds each of them, or its table is small.
 WAITING: Mapping[str, tuple[str, Callable[[], Rows | None]]] = {
     "grants": ("portal.view_miniprogramgrant", _rows(MiniProgramGrant, ended_at=None)),
-    "reports": ("portal.view_abusereport", _rows(AbuseReport, "created", "created", state="OPEN")),
-    "scopes": ("portal.view_scopeapproval", _rows(ScopeApproval, state="REQUESTED")),
+    "reports": ("portal.view_abusereport", _rows(AbuseReport, order="created", since="created", state="OPEN")),
+    "scopes": ("portal.view_scopeapproval", _rows(ScopeApproval, ScopeApproval.WAITING, since="entered_at")),
     "revocations": ("portal.view_massrevocation", _rows(MassRevocation, since="asked_at", state="ASKED")),
-    "waiting": ("portal.view_merchantnotice", _rows(MerchantNotice, "due_at", "created", state="WAITING")),
-    "parked": ("portal.view_merchantnotice", _rows(MerchantNotice, "due_at", "created", state="PARKED")),
-    "tasks": ("portal.view_job", _rows(Job, "due_at", "due_at", state="WAITING")),
-    "failed": ("portal.view_job", _rows(Job, "due_at", "created", state="STUCK")),
+    "waiting": ("portal.view_merchantnotice", _rows(MerchantNotice, order="due_at", since="created", state="WAITING")),
+    "parked": ("portal.view_merchantnotice", _rows(MerchantNotice, order="due_at", since="created", state="PARKED")),
+    "tasks": ("portal.view_job", _rows(Job, order="due_at", since="due_at", state="WAITING")),
+    "failed": ("portal.view_job", _rows(Job, order="due_at", since="created", state="STUCK")),
     "counted": ("portal.view_consentdecision", _rows(Watermark, since="at", name=DECISIONS)),
     "sealed": ("portal.view_consentdecision", _seal),
 }
@@ -90,8 +90,8 @@ NAMES: Mapping[str, tuple[str, str, tuple[str, str]]] = {
         "These merchants could not be reached for a day.",
         ("portal_merchantnotice", "PARKED"),
     ),
-    "tasks": ("Background work, waiting", "Is a worker running (manage.py work)?", ("", "")),
-    "failed": ("Background work, stuck", "Look at why, and try it again.", ("", "")),
+    "tasks": ("Background work, waiting", "Is a worker running (manage.py work)?", ("portal_job", "WAITING")),
+    "failed": ("Background work, stuck", "Look at why, and try it again.", ("portal_job", "STUCK")),
     "counted": ("Decisions counted", "Is a worker running (manage.py work)? These numbers are old.", ("", "")),
     "sealed": ("Ledger sealed", "Is a worker running (manage.py work)? Unsealed rows are not protected.", ("", "")),
 }

@@ -14,7 +14,7 @@ from .platform_keys import PlatformKey
 from .reports import AbuseReport
 from .scope_approvals import PurposeVersion, ScopeApproval
 from .seals import Seal
-from .tallies import DecisionDay, Watermark
+from .tallies import DecisionDay, DecisionTotal, Watermark
 from .users import Address, Contact, LoginId, User
 from .workers import PeriodicRun, Worker
 
@@ -26,6 +26,7 @@ __all__ = [
     "ConsentText",
     "Contact",
     "DecisionDay",
+    "DecisionTotal",
     "InboxNotice",
     "Job",
     "LoginId",

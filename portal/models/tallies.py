@@ -1,7 +1,9 @@
 """What is counted out of the ledger, so that no page has to: sums a day, and how far the counting has come."""
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
 from django.db import connection, models
 from django.utils import timezone
@@ -12,8 +14,8 @@ from .mini_programs import MiniProgram
 ROWS = 500  # a statement
 
 _ADD = """
-INSERT INTO portal_decisionday (day, mini_program_id, act, scope, count) VALUES {rows}
-ON CONFLICT (day, mini_program_id, act, scope) DO UPDATE SET count = portal_decisionday.count + excluded.count
+INSERT INTO {table} ({key}, count) VALUES {rows}
+ON CONFLICT ({key}) DO UPDATE SET count = {table}.count + excluded.count
 """
 
 # (day, primary key of a mini-program, act, scope or "")
@@ -70,13 +72,36 @@ class DecisionDay(models.Model):
 
     @staticmethod
     def add(counted: Mapping[Key, int]) -> None:
-        """Add these numbers to what is there, in one transaction of the caller's."""
-        rows = [
-            (connection.ops.adapt_datefield_value(day), program, act, scope, count)
-            for (day, program, act, scope), count in sorted(counted.items())
-        ]
-        with connection.cursor() as cursor:
-            for start in range(0, len(rows), ROWS):
-                part = rows[start : start + ROWS]
-                values = ", ".join(["(%s, %s, %s, %s, %s)"] * len(part))
-                cursor.execute(_ADD.format(rows=values), [value for row in part for value in row])
+        """Add these numbers to what is there, and to the totals, in one transaction of the caller's."""
+        totals = Counter[tuple[date, str, str]]()
+        for (day, _program, act, scope), count in counted.items():
+            totals[day, act, scope] += count
+        _add("portal_decisionday", "day, mini_program_id, act, scope", counted)
+        _add("portal_decisiontotal", "day, act, scope", totals)
+
+
+class DecisionTotal(models.Model):
+    """The same of all mini-programs together: a year of it is read in no time, whatever their number."""
+
+    day = models.DateField()
+    act = models.CharField(max_length=16, choices=ConsentDecision.Act)
+    scope = models.CharField(max_length=64, blank=True)
+    count = models.PositiveBigIntegerField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["day", "act", "scope"], name="one_total_per_day"),)
+
+    def __str__(self) -> str:
+        return f"{self.act} {self.scope} on {self.day}"
+
+
+def _add(table: str, key: str, counted: Mapping[Any, int]) -> None:
+    """Whoever adds keeps to one order, so that none waits for another in a circle. The day stands first in a key."""
+    rows = [
+        (connection.ops.adapt_datefield_value(day), *rest, count) for (day, *rest), count in sorted(counted.items())
+    ]
+    with connection.cursor() as cursor:
+        for start in range(0, len(rows), ROWS):
+            part = rows[start : start + ROWS]
+            marks = ", ".join([f"({', '.join(['%s'] * len(part[0]))})"] * len(part))
+            cursor.execute(_ADD.format(table=table, key=key, rows=marks), [value for row in part for value in row])
