@@ -40,6 +40,7 @@ class Page(NamedTuple):
 
 
 PAGES: list[Page] = []
+ADDRESSES: list[Any] = []  # of pages that belong to no list; each is guarded by `admin_view`
 
 
 class Console(admin.AdminSite):
@@ -67,7 +68,7 @@ class Console(admin.AdminSite):
         """With the search, and the pages of the second factor, which stand before the guard."""
         from portal.admin import find, second_factor  # which register pages with this site
 
-        return [*second_factor.urls(), *find.urls(), *super().get_urls()]
+        return [*second_factor.urls(), *find.urls(), *ADDRESSES, *super().get_urls()]
 
     def index(self, request: HttpRequest, extra_context: Any = None) -> TemplateResponse:
         """The dashboard, above the lists."""
@@ -82,7 +83,7 @@ class Console(admin.AdminSite):
             recent_sign_in.remember(request)
         return response
 
-    def password_change(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+    def password_change(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """As Django's, within the limits of signing in: an open console is no place to guess a password."""
         page = PasswordChangeView.as_view(
             form_class=NewPasswordForm,

@@ -169,9 +169,9 @@ def test_a_key_is_retired_for_a_reason(manager: Desk, shop: MiniProgram, shop_se
 def test_a_key_is_retired_on_a_day_to_come(manager: Desk, shop: MiniProgram, shop_server: MerchantServer) -> None:
     shop.merchant.keys.create(version=2, public_key=public_pem("shop-next"))
     path, day = f"{LIST}{shop.merchant_id}/keys/1/retire/", timezone.now() + timedelta(days=7)
-    past = {"until_0": "2020-01-01", "until_1": "00:00:00", "reason": "x"}
+    past = {"until": "2020-01-01T00:00", "reason": "x"}
     assert "That is past." in manager.post(path, past).content.decode()
-    form = {"until_0": f"{day:%Y-%m-%d}", "until_1": "00:00:00", "reason": "agreed"}
+    form = {"until": f"{day:%Y-%m-%dT%H:%M}", "reason": "agreed"}
     assert manager.post(path, form).status_code == 302
     retired_at = shop.merchant.keys.get(version=1).retired_at
     assert retired_at

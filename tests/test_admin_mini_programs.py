@@ -137,7 +137,7 @@ def test_a_new_scope_waits_until_it_is_decided(manager: Desk, cafe: MiniProgram)
 
 
 def approve(olga: User, program: MiniProgram) -> None:
-    """An administrator approves whatever waits."""
+    """A superuser approves whatever waits."""
     Desk(olga).post(f"{LIST}{program.pk}/act/approve/", {"reason": "read it"})
 
 

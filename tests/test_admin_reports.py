@@ -161,7 +161,7 @@ def test_a_report_is_taken_by_one_operator(support: Desk, olga: User, report: Ab
     assert "taken by the-support" in desk.page(url(report, "act/close"))
     for act in ("take", "close"):  # what is another's
         desk.post(url(report, f"act/{act}"), {"reason": "mine", **NOTHING})
-        assert "Done: 0 of 1." in desk.page("/admin/")
+        assert "Done: 0 of 1." in desk.page(LIST)
     assert everything() == before
     assert url(report) not in desk.page(f"{LIST}?taken=me")
 

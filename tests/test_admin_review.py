@@ -165,7 +165,7 @@ def test_better_words_are_asked_for_entered_and_approved(
     row.refresh_from_db()
     assert (row.state, row.note) == ("REWORD", "say which business")
     assert alices.get_auth_code("cafe", ["USER_AVATAR"])["error"] == 2
-    reviewer.page("/admin/")  # reads the message
+    reviewer.page(LIST)  # reads the message
     assert "USER_AVATAR" not in reviewer.page(QUEUE)
     assert "USER_AVATAR" in reviewer.page(f"{QUEUE}?review=back")
 
@@ -266,7 +266,7 @@ def test_nobody_approves_words_they_entered(manager: Desk, cafe: MiniProgram) ->
 
 
 @pytest.mark.trust(30)
-def test_an_administrator_may_do_both_and_it_is_on_record(olga: User, cafe: MiniProgram) -> None:
+def test_a_superuser_may_do_both_and_it_is_on_record(olga: User, cafe: MiniProgram) -> None:
     desk = Desk(olga)
     enter(desk, cafe, **{NICKNAME: "to sell it"})
     assert review(desk, nickname(cafe), "APPROVED").status_code == 302

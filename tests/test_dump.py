@@ -32,7 +32,7 @@ CHANGED = {"nickname": "Alicia-Nova", "login": "alicia.nova", "mail": "nova@exam
 
 @pytest.fixture
 def secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
-    """The demo is made and used over HTTP; every code and token that was handed out, and the second factors' secrets."""
+    """The demo is made and used over HTTP; what it handed out, and what second factors are made of."""
     monkeypatch.setattr(seed_demo, "DEMO_DIR", tmp_path / "demo")
     report = io.StringIO()
     call_command("seed_demo", json=True, page_origin="http://coffee.localhost:9000", stdout=report)

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from oauth2_provider.models import get_id_token_model
 
-from . import error_groups, errors
+from . import error_groups, errors, why
 from .tokens import AccessTokenAdmin, AuthCodeAdmin, IDTokenAdmin, RefreshTokenAdmin
 
 # The toolkit registers codes and tokens with the classes above; ID tokens we never issue.
@@ -11,4 +11,4 @@ import oauth2_provider.admin  # noqa: E402, F401, I001  it asks for the classes 
 
 admin.site.unregister(get_id_token_model())
 
-__all__ = ["AccessTokenAdmin", "AuthCodeAdmin", "IDTokenAdmin", "RefreshTokenAdmin", "error_groups", "errors"]
+__all__ = ["AccessTokenAdmin", "AuthCodeAdmin", "IDTokenAdmin", "RefreshTokenAdmin", "error_groups", "errors", "why"]

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.admin.widgets import AdminSplitDateTime
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -25,10 +24,10 @@ if TYPE_CHECKING:
 class RetirementForm(ReasonForm):
     """From when on, and why; whoever retires the last key says that they know."""
 
-    until = forms.SplitDateTimeField(
+    until = forms.DateTimeField(
         label=gettext_lazy("Works until"),
         required=False,
-        widget=AdminSplitDateTime,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
         help_text=gettext_lazy("Empty: not a moment longer."),
     )
     is_known = forms.BooleanField(

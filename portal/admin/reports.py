@@ -15,7 +15,7 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from portal.admin.filters import AppIdFilter
 from portal.admin.log_lines import operator
@@ -109,7 +109,9 @@ class AbuseReportAdmin(ReadOnlyAdmin):
         """How many people reported this mini-program lately."""
         lately = AbuseReport.objects.filter(mini_program=report.mini_program_id, created__gte=timezone.now() - LATELY)
         found = lately.aggregate(people=Count("user", distinct=True), reports=Count("pk"))
-        return _("%(people)d people, %(reports)d reports") % found
+        people = ngettext("%(people)d person", "%(people)d people", found["people"])
+        reports = ngettext("%(reports)d report", "%(reports)d reports", found["reports"])
+        return f"{people}, {reports}" % found
 
     @admin.display(description=gettext_lazy("go on to"))
     def see(self, report: AbuseReport) -> SafeString:
@@ -195,6 +197,6 @@ def queue(request: HttpRequest) -> Queue:
     return Queue(
         count=len(owners),
         age=timesince(oldest, depth=1) if oldest else "",
-        mine=owners.count(request.user.pk),
+        mine=owners.count(operator(request).pk),
         programs=[{**row, "program": names[row["mini_program"]]} for row in most],
     )

@@ -6,12 +6,11 @@ from django.contrib import admin
 from django.db.models import Min, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from portal.admin.filters import AppIdFilter
 from portal.admin.pages import COUNTED, ReadOnlyAdmin
@@ -90,5 +89,8 @@ def waiting_told() -> str:
     oldest = waiting.aggregate(oldest=Min("entered_at"))["oldest"]
     if not oldest:
         return _("No scope waits for review")
-    words = _("%(count)s scopes wait for review, the oldest for %(age)s")
-    return words % {"count": count, "age": timesince(oldest, timezone.now(), depth=1)}
+    one, more = (
+        "%(count)d scope waits for review, for %(age)s",
+        "%(count)d scopes wait for review, the oldest for %(age)s",
+    )
+    return ngettext(one, more, count) % {"count": count, "age": timesince(oldest, depth=1)}

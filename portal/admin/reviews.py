@@ -16,7 +16,7 @@ from portal.admin import scope_texts
 from portal.admin.log_lines import operator
 from portal.admin.pages import ReasonForm
 from portal.admin.scope_approvals import change, longest, may_approve, said, weight
-from portal.admin.word_changes import marked
+from portal.admin.word_changes import replaced
 from portal.models import MiniProgram, ScopeApproval, User
 from portal.scopes import Scope
 
@@ -46,6 +46,11 @@ class Card:
     form: ReviewForm | None = None
     obstacle: str = ""
     decisions: list[tuple[str, str]] = field(default_factory=list)  # value, label
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody has something to do here; the others are folded."""
+        return self.row.is_waiting or self.row.is_sent_back or bool(self.form and self.form.errors)
 
 
 def obstacle(row: ScopeApproval, state: State, by: User) -> str:
@@ -128,8 +133,8 @@ def _card(row: ScopeApproval, texts: list[scope_texts.Text], request: HttpReques
         scopes.catalogue().get(row.scope),
         texts,
         [
-            (_("Weight"), marked(weight(basis), weight(proposed))),
-            (_("Time"), marked(longest(basis), longest(proposed))),
+            (_("Weight"), replaced(weight(basis), weight(proposed))),
+            (_("Time"), replaced(longest(basis), longest(proposed))),
         ],
         scope_texts.earlier(row),
     )

@@ -34,3 +34,8 @@ def _mark(what: str, old: str, new: str) -> SafeString:
         return format_html("{}", new)
     gone = format_html("<del>{}</del>", old) if old else SafeString()
     return gone + (format_html("<ins>{}</ins>", new) if new else SafeString())
+
+
+def replaced(old: str, new: str) -> SafeString:
+    """The new text after the old one in <del>, whole: for what is a choice and no sentence."""
+    return format_html("{}", new) if old == new else _mark("replace", old, new)

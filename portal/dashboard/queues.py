@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.apps import apps
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
@@ -15,6 +14,7 @@ from portal.dashboard.periods import listed
 from portal.models import (
     AbuseReport,
     ConsentDecision,
+    Job,
     MassRevocation,
     MerchantNotice,
     MiniProgramGrant,
@@ -41,17 +41,9 @@ class Queue:
     hint: str = ""
 
 
-def _tasks(status: str) -> Rows | None:
-    """Background tasks in the database; None where they are kept elsewhere."""
-    if not apps.is_installed("django_tasks_db"):
-        return None
-    tasks: Any = apps.get_app_config("django_tasks_db").get_model("DBTaskResult")
-    return tasks._default_manager.filter(status=status).order_by(), "enqueued_at"
-
-
-def _rows(model: Any, order: str = "", since: str = "", which: Q = Q(), **states: Any) -> Callable[[], Rows]:  # noqa: B008
+def _rows(model: Any, *which: Q, order: str = "", since: str = "", **states: Any) -> Callable[[], Rows]:
     """Ordered as an index finds them, so that no more are read than are counted."""
-    return lambda: (model.objects.filter(which, **states).order_by(*filter(None, [order])), since)
+    return lambda: (model.objects.filter(*which, **states).order_by(*filter(None, [order])), since)
 
 
 def _seal() -> Rows:
@@ -62,13 +54,13 @@ def _seal() -> Rows:
 # What is counted, which permission shows it, and the rows. An index finds each of them, or its table is small.
 WAITING: Mapping[str, tuple[str, Callable[[], Rows | None]]] = {
     "grants": ("portal.view_miniprogramgrant", _rows(MiniProgramGrant, ended_at=None)),
-    "reports": ("portal.view_abusereport", _rows(AbuseReport, "created", "created", state="OPEN")),
-    "scopes": ("portal.view_scopeapproval", _rows(ScopeApproval, since="entered_at", which=ScopeApproval.WAITING)),
+    "reports": ("portal.view_abusereport", _rows(AbuseReport, order="created", since="created", state="OPEN")),
+    "scopes": ("portal.view_scopeapproval", _rows(ScopeApproval, ScopeApproval.WAITING, since="entered_at")),
     "revocations": ("portal.view_massrevocation", _rows(MassRevocation, since="asked_at", state="ASKED")),
-    "waiting": ("portal.view_merchantnotice", _rows(MerchantNotice, "due_at", "created", state="WAITING")),
-    "parked": ("portal.view_merchantnotice", _rows(MerchantNotice, "due_at", "created", state="PARKED")),
-    "tasks": ("django_tasks_db.view_dbtaskresult", lambda: _tasks("READY")),
-    "failed": ("django_tasks_db.view_dbtaskresult", lambda: _tasks("FAILED")),
+    "waiting": ("portal.view_merchantnotice", _rows(MerchantNotice, order="due_at", since="created", state="WAITING")),
+    "parked": ("portal.view_merchantnotice", _rows(MerchantNotice, order="due_at", since="created", state="PARKED")),
+    "tasks": ("portal.view_job", _rows(Job, order="due_at", since="due_at", state="WAITING")),
+    "failed": ("portal.view_job", _rows(Job, order="due_at", since="created", state="STUCK")),
     "counted": ("portal.view_consentdecision", _rows(Watermark, since="at", name=DECISIONS)),
     "sealed": ("portal.view_consentdecision", _seal),
 }
@@ -90,7 +82,7 @@ def lines(found: Mapping[str, Heap]) -> list[Queue]:
 NAMES: Mapping[str, tuple[str, str, tuple[str, str]]] = {
     "waiting": (
         "Notices to merchants, waiting",
-        "Is deliver_notices running?",
+        "Nobody sends them: is a worker running (manage.py work)?",
         ("portal_merchantnotice", "WAITING"),
     ),
     "parked": (
@@ -98,10 +90,10 @@ NAMES: Mapping[str, tuple[str, str, tuple[str, str]]] = {
         "These merchants could not be reached for a day.",
         ("portal_merchantnotice", "PARKED"),
     ),
-    "tasks": ("Background tasks, waiting", "Is the worker running?", ("", "")),
-    "failed": ("Background tasks, failed", "Look at what failed, and run it again.", ("", "")),
-    "counted": ("Decisions counted", "Is the worker, or tend_grants, running? These numbers are old.", ("", "")),
-    "sealed": ("Ledger sealed", "Is seal_ledger running? Rows that are not sealed are not protected.", ("", "")),
+    "tasks": ("Background work, waiting", "Is a worker running (manage.py work)?", ("", "")),
+    "failed": ("Background work, stuck", "Look at why, and try it again.", ("", "")),
+    "counted": ("Decisions counted", "Is a worker running (manage.py work)? These numbers are old.", ("", "")),
+    "sealed": ("Ledger sealed", "Is a worker running (manage.py work)? Unsealed rows are not protected.", ("", "")),
 }
 
 

@@ -169,7 +169,7 @@ class ScopeApproval(models.Model):
         return True
 
     def may_be_approved_by(self, operator: User) -> bool:
-        """Four eyes: nobody approves the words they entered themselves, but an administrator."""
+        """Four eyes: nobody approves the words they entered themselves, but a superuser."""
         return operator.is_superuser or self.entered_by_id is None or self.entered_by_id != operator.pk
 
     @transaction.atomic
