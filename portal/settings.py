@@ -218,6 +218,7 @@ PERIODIC_WORK = {
     "authapi.notices.deliver_due": 2,
     "authapi.sealing.seal_all": 10,
     "authapi.error_groups.gather": 30,
+    "portal.tallying.tally": 30,
     "portal.tending.tend": env.int("TEND_SECONDS", default=60),
     "portal.tending.tidy": 24 * 60 * 60,
     "portal.background.forget": 60 * 60,

@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
@@ -84,6 +83,7 @@ class ErrorGroupAdmin(ReadOnlyAdmin):
     search_help_text = gettext_lazy("appId, Client-Id or code; in full.")
     sortable_by = ()
     actions = ("mark", "unmark")
+    harmless_acts = actions
     fields = (
         *("badge", "code", "endpoint", "app_id", "client_id", "sample_reason", "first_at", "last_at", "times", "hour"),
         *("known_at", "known_by", "known_note"),

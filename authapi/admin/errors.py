@@ -52,7 +52,9 @@ class EndpointFilter(admin.SimpleListFilter):
             consents = queryset.filter(endpoint__gte=start, endpoint__lt=start[:-1] + chr(ord(start[-1]) + 1))
             decided = Q(endpoint__endswith="/decision")
             return consents.filter(decided if name == error_causes.DECISION else ~decided)
-        return queryset.filter(endpoint__in=[name] if name.startswith("/") else error_causes.paths(name))
+        paths = [name] if name.startswith("/") else error_causes.paths(name)
+        self.alternatives = [Q(endpoint=path) for path in paths]
+        return queryset.filter(endpoint__in=paths)
 
 
 class AuditAppFilter(TextFilter):
@@ -101,6 +103,7 @@ class ErrorAuditAdmin(ReadOnlyAdmin):
         *("at", "code", "endpoint", "reason", "hint", "app_id", "client_id", "who", "scopes", "address", "trace_id"),
     )
     readonly_fields = ("who", "hint")
+    sortable_by = ("at",)
     is_exported = True
     exported_instead: ClassVar = {"why": "reason"}  # uncut
 
@@ -118,7 +121,9 @@ class ErrorAuditAdmin(ReadOnlyAdmin):
         if TRACE_ID.fullmatch(term):
             return queryset.filter(trace_id=term.lower()), False
         app, client = Q(app_id=term), Q(client_id=term)
-        is_app, is_client = (model._default_manager.filter(client_id=term).exists() for model in (MiniProgram, Merchant))
+        is_app, is_client = (
+            model._default_manager.filter(client_id=term).exists() for model in (MiniProgram, Merchant)
+        )
         if is_app == is_client:
             return queryset.filter(app | client), False
         return queryset.filter(app if is_app else client), False

@@ -32,6 +32,7 @@ from portal import masking
 from portal.admin import log_lines
 from portal.admin.confirming import recently_signed_in
 from portal.admin.export_kinds import KINDS, Record
+from portal.admin.lookups import find_user
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -175,15 +176,12 @@ def _told(request: HttpRequest) -> str:
 
 
 def _searched(term: str) -> str:
-    from portal.admin.pages import find_user  # which knows this module
 
     user = find_user(term.strip())
     return f"#{user.pk}" if user else masking.login(term.strip())[:LONGEST]
 
 
-def _counted(
-    request: HttpRequest, page: "ConsoleAdmin", records: Generator[Record], words: str
-) -> Iterator[Record]:
+def _counted(request: HttpRequest, page: "ConsoleAdmin", records: Generator[Record], words: str) -> Iterator[Record]:
     """These records, and then the line that says how many they were, also when nobody took the last one."""
     number, ended = 0, "broke off"
     try:
