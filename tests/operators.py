@@ -36,6 +36,7 @@ ROLE_MIGRATIONS = (
     ("authapi", "0006_error_group_roles", "add_error_groups"),
     ("portal", "0014_export_roles", "add_exports"),
     ("portal", "0015_administrators", "add_administrators"),
+    ("portal", "0017_reveal_roles", "add_reveals"),
 )
 
 

@@ -181,9 +181,7 @@ def _searched(term: str) -> str:
     return f"#{user.pk}" if user else masking.login(term.strip())[:LONGEST]
 
 
-def _counted(
-    request: HttpRequest, page: "ConsoleAdmin", records: Generator[Record], words: str
-) -> Iterator[Record]:
+def _counted(request: HttpRequest, page: "ConsoleAdmin", records: Generator[Record], words: str) -> Iterator[Record]:
     """These records, and then the line that says how many they were, also when nobody took the last one."""
     number, ended = 0, "broke off"
     try:
