@@ -122,11 +122,7 @@ class MiniProgramGrantAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("state"))
     def state(self, grant: MiniProgramGrant) -> str:
-        if grant.ended_at:
-            return _("Ended")
-        if not grant.is_live:
-            return _("Expired")
-        return _("Paused") if grant.paused_at else _("Live")
+        return terms.state(grant)
 
     @admin.display(description=gettext_lazy("next end"))
     def next_end(self, grant: MiniProgramGrant) -> str:
