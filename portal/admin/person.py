@@ -157,9 +157,9 @@ def _list(name: str, query: dict[str, Any]) -> str:
     return f"{reverse(f'admin:{name}_changelist')}?{urlencode(query)}"
 
 
-def why_link(**query: str) -> str:
+def why_link(**query: Any) -> str:
     """The page that explains an answer, filled in; "" where the API brings none."""
     try:
-        return f"{reverse('admin:why')}?{urlencode(query)}"
+        return f"{reverse('admin:why')}?{urlencode(query, doseq=True)}"
     except NoReverseMatch:
         return ""
