@@ -204,7 +204,9 @@ def _sums(now: datetime) -> tuple[Coalesce, Coalesce]:
     gone = (now - this) / HOUR
     edge, far = this - HOUR, this - DAY - HOUR
     last = Case(When(hour__gt=edge, then=1.0), When(hour=edge, then=1 - gone), default=0.0)
-    before = Case(When(hour__gt=edge, then=0.0), When(hour=edge, then=gone), When(hour=far, then=1 - gone), default=1.0)
+    before = Case(
+        When(hour__gt=edge, then=0.0), When(hour=edge, then=gone), When(hour=far, then=1 - gone), default=1.0
+    )
     hours = ErrorHour.objects.filter(group=OuterRef("pk"), hour__gte=far)
     return _weighed(hours, last), _weighed(hours, before)
 

@@ -56,19 +56,28 @@ BY_CODE: dict[str, Hint] = {
     # JSAPI errors
     "2": Hint(DEVELOPER, "The call of my.getAuthCode names something wrong: the reason says which field."),
     "3": Hint(
-        US, "Something failed while a user was asked. The reason says what; the trace id leads to the log if it is ours."
+        US,
+        "Something failed while a user was asked. The reason says what; the trace id leads to the log if it is ours.",
     ),
-    "10": Hint(DEVELOPER, "The container got no answer it could use. Check that the page calls with an appId and scopes."),
+    "10": Hint(
+        DEVELOPER, "The container got no answer it could use. Check that the page calls with an appId and scopes."
+    ),
     "11": Hint(NOBODY, "The user said no, which is their right. Many of them: look at the purposes the sheet gives."),
     # What the container's API answers by HTTP status
     "401": Hint(USER, "Nobody was signed in, or the session was over. The container should ask the user to sign in."),
-    "403": Hint(DEVELOPER, "The call had no CSRF token, or came from a page that may not make it. Use my.js as we serve it."),
+    "403": Hint(
+        DEVELOPER, "The call had no CSRF token, or came from a page that may not make it. Use my.js as we serve it."
+    ),
     "404": Hint(DEVELOPER, "The consent is not this user's, or does not exist: begin again with my.getAuthCode."),
     "405": Hint(DEVELOPER, "The address is right, the HTTP method is not. Use my.js as we serve it."),
-    "429": Hint(NOBODY, "Too many calls without a user from one address: it is refused for a minute. Look whose it is."),
+    "429": Hint(
+        NOBODY, "Too many calls without a user from one address: it is refused for a minute. Look whose it is."
+    ),
     # Merchant results
     "PARAM_ILLEGAL": Hint(MERCHANT, "A field or header is missing or malformed: the reason names it."),
-    "INVALID_API": Hint(MERCHANT, "There is no such address. Compare path and version with the API's reference; use POST."),
+    "INVALID_API": Hint(
+        MERCHANT, "There is no such address. Compare path and version with the API's reference; use POST."
+    ),
     "INVALID_SIGNATURE": Hint(
         MERCHANT,
         "What was signed is not what arrived, or with another key. Have it POST the same request to "
@@ -82,7 +91,9 @@ BY_CODE: dict[str, Hint] = {
     "INVALID_CLIENT": Hint(
         MERCHANT, "It sends a Client-Id that we do not know: a typing error, or that of another environment."
     ),
-    "ACCESS_DENIED": Hint(US, "The mini-program is suspended or lacks App_User_Authorization: see its page for who did it."),
+    "ACCESS_DENIED": Hint(
+        US, "The mini-program is suspended or lacks App_User_Authorization: see its page for who did it."
+    ),
     "REQUEST_TRAFFIC_EXCEED_LIMIT": Hint(
         MERCHANT,
         "Too many failed calls in a minute: the reason names the limit and the error that repeats. Valid calls are "
@@ -110,7 +121,9 @@ BY_CODE: dict[str, Hint] = {
         "one process refresh at a time; if nothing explains it, the token may have leaked.",
     ),
     "AUTH_CLIENT_UNSUPPORTED_GRANT_TYPE": Hint(MERCHANT, "grantType must be AUTHORIZATION_CODE or REFRESH_TOKEN."),
-    "INVALID_AUTH_CLIENT": Hint(MERCHANT, "authClientId in the body must be the Client-Id that signs, or be left out."),
+    "INVALID_AUTH_CLIENT": Hint(
+        MERCHANT, "authClientId in the body must be the Client-Id that signs, or be left out."
+    ),
     "INVALID_AUTH_CLIENT_STATUS": Hint(US, "The merchant is disabled with us: its page says by whom and why."),
     "REFERENCE_CLIENT_ID_NOT_MATCH": Hint(
         MERCHANT, "referenceClientId must be the appId of the mini-program for which the code was made."
@@ -119,7 +132,9 @@ BY_CODE: dict[str, Hint] = {
         MERCHANT, "No such access token of this client, or it is dead. Refresh it, or call my.getAuthCode anew."
     ),
     "EXPIRED_ACCESS_TOKEN": Hint(MERCHANT, "Access tokens live for an hour: refresh it and call again."),
-    "USER_STATUS_ERROR": Hint(US, "The user is frozen or gone. Nothing opens until they are active again: see their page."),
+    "USER_STATUS_ERROR": Hint(
+        US, "The user is frozen or gone. Nothing opens until they are active again: see their page."
+    ),
 }
 
 
@@ -131,7 +146,7 @@ _ENDED = (
     r"no live grant|grant of auth code .* has ended|is revoked|was revoked",
     Hint(
         NOBODY,
-        "Access ended: the user withdrew it, an operator revoked it, or its time ran out. The grant's page says which. "
+        "Access ended: the user withdrew it, an operator revoked it, or its time ran out: the grant's page says. "
         "The mini-program may ask again with my.getAuthCode.",
     ),
 )
@@ -151,8 +166,8 @@ BY_CAUSE: dict[str, tuple[tuple[re.Pattern[str], Hint], ...]] = {
             r"does not verify the request",
             Hint(
                 MERCHANT,
-                "The key is found and the header is well-formed, but they do not fit this request. The usual causes, in "
-                "this order: the body was serialized anew after signing; the path lacks the gateway's prefix or query; "
+                "The key is found and the header is well-formed, but they do not fit this request. Usually, and in "
+                "this order: the body was serialized anew after signing; the path lacks its prefix or its query; "
                 "another private key; another Request-Time in the header than in the string.",
             ),
         ),
@@ -176,7 +191,9 @@ BY_CAUSE: dict[str, tuple[tuple[re.Pattern[str], Hint], ...]] = {
         (r"keyVersion is not a number", Hint(MERCHANT, "keyVersion in the Signature header must be a number.")),
         (
             r"cannot be used",
-            Hint(US, "The key we hold is unreadable or too short: ask for an RSA key of 2048 bits or more and add it."),
+            Hint(
+                US, "The key we hold is unreadable or too short: ask for an RSA key of 2048 bits or more and add it."
+            ),
         ),
     ),
     "PARAM_ILLEGAL": _causes(
@@ -188,10 +205,16 @@ BY_CAUSE: dict[str, tuple[tuple[re.Pattern[str], Hint], ...]] = {
             r"^Request-Time",
             Hint(MERCHANT, "Request-Time must be ISO-8601 with an offset, like 2026-11-22T07:40:35+00:00."),
         ),
-        (r"not valid JSON|must be a JSON object|stands twice", Hint(MERCHANT, "The body must be one valid JSON object.")),
-        (r"not valid UTF-[n8]", Hint(MERCHANT, "The body must be UTF-8, as must be what is signed.")),
+        (
+            r"not valid JSON|must be a JSON object|stands twice",
+            Hint(MERCHANT, "The body must be one valid JSON object."),
+        ),
+        (r"not valid UTF-8", Hint(MERCHANT, "The body must be UTF-8, as must be what is signed.")),
         (r"larger than|nested", Hint(MERCHANT, "The body is larger or deeper than any call needs.")),
-        (r"broke off", Hint(NOBODY, "The connection ended before the body did: the network, or a client that gave up.")),
+        (
+            r"broke off",
+            Hint(NOBODY, "The connection ended before the body did: the network, or a client that gave up."),
+        ),
     ),
     "INVALID_AUTHCODE": _OF_CODES,
     "INVALID_CODE": _OF_CODES,
@@ -210,29 +233,50 @@ BY_CAUSE: dict[str, tuple[tuple[re.Pattern[str], Hint], ...]] = {
         _ADDRESSEE,
     ),
     "2": _causes(
-        (r"appId is unknown", Hint(DEVELOPER, "The appId is not registered here: a typing error, or another environment.")),
+        (
+            r"appId is unknown",
+            Hint(DEVELOPER, "The appId is not registered here: a typing error, or another environment."),
+        ),
         (r"is suspended", Hint(US, "The mini-program or its merchant is suspended: its page says by whom and why.")),
-        (r"lacks the feature", Hint(US, "Give the mini-program the feature App_User_Authorization, if it may have it.")),
+        (
+            r"lacks the feature",
+            Hint(US, "Give the mini-program the feature App_User_Authorization, if it may have it."),
+        ),
         (
             r"not approved for this mini-program",
-            Hint(US, "It asks for scopes that nobody approved. Review them on the mini-program's page, or tell it to stop."),
+            Hint(
+                US,
+                "It asks for scopes that nobody approved. Review them on the mini-program's page, or tell it to stop.",
+            ),
         ),
-        (r"none is usable", Hint(DEVELOPER, "It asks for scopes that do not exist: compare with the catalogue's names.")),
+        (
+            r"none is usable",
+            Hint(DEVELOPER, "It asks for scopes that do not exist: compare with the catalogue's names."),
+        ),
         (r"time ran out", Hint(USER, "The sheet stayed open for too long. Begin again with my.getAuthCode.")),
         (
             r"answered before|handed out before",
             Hint(DEVELOPER, "A consent gives one code. Call my.getAuthCode again, without consentId."),
         ),
         (r"no such consent", Hint(DEVELOPER, "consentId belongs to another user or appId. Begin again without it.")),
-        (r"is required; grant it", Hint(DEVELOPER, "A sheet of the container's own must not let required scopes be left out.")),
+        (
+            r"is required; grant it",
+            Hint(DEVELOPER, "A sheet of the container's own must not let required scopes be left out."),
+        ),
         (r"was not asked", Hint(DEVELOPER, "grantedScopes may hold only what the sheet asked for.")),
     ),
     "3": _causes(
-        (r"account is", Hint(US, "The user is frozen or leaves. Nothing can be authorized until they are active again.")),
-        (r"recent sign-in", Hint(USER, "A sensitive scope asks for the password anew: the container must show consentUrl.")),
+        (
+            r"account is",
+            Hint(US, "The user is frozen or leaves. Nothing can be authorized until they are active again."),
+        ),
+        (
+            r"recent sign-in",
+            Hint(USER, "A sensitive scope asks for the password anew: the container must show consentUrl."),
+        ),
         (
             r"could be decided",
-            Hint(USER, "The user's profile lacks what was asked for, so there is nothing to show. They can add it."),
+            Hint(USER, "The user's profile lacks what was asked for, so nothing can be shown. They can add it."),
         ),
         (r"see the log", Hint(US, "Our fault. Look the trace id up in the log for the traceback.")),
     ),
@@ -240,8 +284,8 @@ BY_CAUSE: dict[str, tuple[tuple[re.Pattern[str], Hint], ...]] = {
         _PAUSED,
         (r"withdrawn at once", Hint(USER, "The user agreed and withdrew it before the code was fetched.")),
     ),
-    "403": _causes((r"CSRF", Hint(DEVELOPER, "The call had no CSRF token: use my.js as we serve it, in the container."))),
-    "USER_STATUS_ERROR": _causes(
-        (r"FROZEN", Hint(US, "An operator froze the user: their page says who and why."))
+    "403": _causes(
+        (r"CSRF", Hint(DEVELOPER, "The call had no CSRF token: use my.js as we serve it, in the container."))
     ),
+    "USER_STATUS_ERROR": _causes((r"FROZEN", Hint(US, "An operator froze the user: their page says who and why."))),
 }

@@ -1,6 +1,6 @@
 """Walks a chain of seals and the rows under them, and names what was changed, removed or inserted (trust 31)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from django.db import DataError
 
@@ -13,11 +13,15 @@ from portal.models.seals import SUSPECT
 class Inspection:
     """One walk over one chain, in constant memory: take `problems` to its end, then read the counts.
 
-    `kept` are heads that were kept elsewhere, {number: hash}.
+    `kept` are heads that were kept elsewhere, {number: hash}. After each seal `pause` is asked; when it says so the
+    walk ends early, and another one can go on from its `head`, with what it left of `kept`.
     """
 
-    def __init__(self, chain: str, kept: Mapping[int, str] | None = None) -> None:
-        self.chain = chain
+    def __init__(
+        self, chain: str, kept: Mapping[int, str] | None = None, pause: Callable[[], bool] = lambda: False
+    ) -> None:
+        self.chain, self.pause = chain, pause
+        self.is_paused = False
         self.kept = dict(kept or {})
         self.head: Seal | None = None
         self.rows = self.seals = self.unsealed = 0
@@ -30,6 +34,8 @@ class Inspection:
         """What is wrong, one sentence each, in the chain's order."""
         try:
             yield from self._sealed()
+            if self.is_paused:
+                return
             yield from self._unsealed()
         except (ValueError, TypeError, DataError) as error:
             place = f"after seal {self.head.number}" if self.head else "at its beginning"
@@ -42,6 +48,9 @@ class Inspection:
             yield from self._link(seal)
             yield from self._rows(seal)
             self.head, self.seals = seal, self.seals + 1
+            if self.pause():
+                self.is_paused = True
+                return
 
     def _next(self) -> Seal | None:
         number = self.head.number if self.head else 0

@@ -10,6 +10,7 @@ from oauth2_provider.models import AbstractGrant
 from authapi.endpoint_hours import EndpointHour as EndpointHour  # they have files of their own
 from authapi.error_counts import ErrorGroup as ErrorGroup
 from authapi.error_counts import ErrorHour as ErrorHour
+from authapi.ledger_checks import LedgerCheck as LedgerCheck
 from portal.models.seals import VouchedManager, VouchedRow
 
 

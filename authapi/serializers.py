@@ -156,12 +156,15 @@ class ReportErrorParams(serializers.Serializer[Any]):
     scopes = ScopesField(required=False, allow_null=True, max_length=50)
 
 
+AGREEMENT = "The user must be asked: show consentUrl."
+
+
 def auth_code(outcome: Outcome, consent_url: str = "") -> dict[str, Any]:
     """An Outcome as getAuthCode answers it."""
     if outcome.consent:
         return {
             "error": AGREEMENT_PENDING,
-            "errorMessage": "The user must be asked: show consentUrl.",
+            "errorMessage": AGREEMENT,
             "consentId": outcome.consent.pk,
             "consentUrl": consent_url,
             "consentExpiryTime": moment(outcome.consent.expires_at),

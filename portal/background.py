@@ -30,13 +30,14 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from portal import masking, queues
-from portal.models import Job
+from portal.models import Job, Worker
 from portal.models.jobs import LostError
 
 logger = logging.getLogger(__name__)
 
 SLICE = 5.0  # seconds of one job before others get their turn
 UNHEARD = timedelta(seconds=30)  # after which a number that was sent, and that nobody brought, is sent again
+GONE = timedelta(days=1)  # for so long a worker that was killed is shown
 
 State = Job.State
 
@@ -201,7 +202,8 @@ def resend(*, idle: bool) -> int:
 
 
 def forget() -> dict[str, int]:
-    """Delete what is done and older than settings.RETENTION, and what the library's queue remembers of it."""
+    """Delete what is done and older than settings.RETENTION, who worked, and what the library's queue remembers."""
     before = timezone.now() - settings.RETENTION
+    Worker.objects.filter(seen_at__lt=timezone.now() - GONE).delete()
     done, _models = Job.objects.filter(state__in=(State.DONE, State.GIVEN_UP), finished_at__lt=before).delete()
     return {"jobs forgotten": done, "messages forgotten": queues.forget()}

@@ -1,6 +1,6 @@
 """The operator's console: the admin site under our name; its pages are in `portal/admin/`, one file per noun."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any, NamedTuple
 
@@ -26,7 +26,7 @@ GROUPS: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
     ("errors", gettext_lazy("What went wrong"), ("AbuseReport", "ErrorGroup", "ErrorAudit", "MerchantNotice")),
     ("programs", gettext_lazy("Mini-programs"), ("MiniProgram", "ScopeApproval", "Merchant", "Sector")),
     ("tokens", gettext_lazy("Codes and tokens"), ("AuthCode", "AccessToken", "RefreshToken")),
-    ("operators", gettext_lazy("Operators"), ("LogEntry", "Group")),
+    ("operators", gettext_lazy("Operators"), ("LogEntry", "LedgerCheck", "Job", "Group")),
 )
 
 
@@ -40,6 +40,18 @@ class Page(NamedTuple):
 
 
 PAGES: list[Page] = []
+ADDRESSES: list[Any] = []  # of pages that belong to no list; each is guarded by `admin_view`
+
+
+class Alarm(NamedTuple):
+    """What every operator who opens the start page must see, and where to look at it."""
+
+    words: str
+    url: str
+
+
+# Asked each time the start page opens; None when all is well, or where this operator may not look.
+ALARMS: list[Callable[[HttpRequest], Alarm | None]] = []
 
 
 class Console(admin.AdminSite):
@@ -67,11 +79,12 @@ class Console(admin.AdminSite):
         """With the search, and the pages of the second factor, which stand before the guard."""
         from portal.admin import find, second_factor  # which register pages with this site
 
-        return [*second_factor.urls(), *find.urls(), *super().get_urls()]
+        return [*second_factor.urls(), *find.urls(), *ADDRESSES, *super().get_urls()]
 
     def index(self, request: HttpRequest, extra_context: Any = None) -> TemplateResponse:
-        """The dashboard, above the lists."""
-        return super().index(request, {**dashboard.context(request), **(extra_context or {})})
+        """The dashboard, above the lists, and above all what is alarming."""
+        alarms = {"alarms": [found for ask in ALARMS if (found := ask(request))]}
+        return super().index(request, {**dashboard.context(request), **alarms, **(extra_context or {})})
 
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Limited like every sign-in (trust 19); whoever is signed in is led to the second step."""

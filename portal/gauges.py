@@ -9,15 +9,13 @@ from functools import cache
 from typing import Any
 
 import django
-from django.apps import apps
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
-from redis import RedisError
 
-from portal.models import MerchantNotice
+from portal.models import Job, MerchantNotice
 
 _CONNECTIONS = """
 SELECT COALESCE(state, 'unknown'), count(*) FROM pg_stat_activity
@@ -82,40 +80,14 @@ def _age(moment: datetime | None) -> float:
 
 
 def _tasks() -> Iterator[Metric]:
-    """Background tasks, in whichever queue they are kept."""
-    if apps.is_installed("django_tasks_db"):
-        counts, first = _tasks_in_database()
-        yield GaugeMetricFamily("portal_tasks_late_seconds", "How long the oldest due task has been due.", _age(first))
-    elif apps.is_installed("django_rq"):
-        counts = _tasks_in_redis()
-    else:
-        return
+    """Background work; its rows are the truth, whatever queue carries their numbers."""
+    states = (Job.State.WAITING, Job.State.RUNNING, Job.State.STUCK, Job.State.GIVEN_UP)
+    counts = {state.lower(): Job.objects.filter(state=state).count() for state in states}
     yield _family("portal_tasks", "Background tasks, by state.", "state", counts)
-
-
-def _tasks_in_database() -> tuple[dict[str, int], datetime | None]:
-    from django_tasks_db.models import DBTaskResult
-
-    rows = DBTaskResult.objects
-    states = {"waiting": "READY", "running": "RUNNING", "failed": "FAILED"}
-    counts = {name: rows.filter(status=status).count() for name, status in states.items()}
-    first = rows.ready().order_by("enqueued_at").values_list("enqueued_at", "run_after").first()
-    # One that may run at once has an end of time there.
-    return counts, (first[1] if first[1] <= timezone.now() else first[0]) if first else None
-
-
-def _tasks_in_redis() -> dict[str, int]:
-    """A Redis that is away counts as no queue: `readyz` and the cache's own log line tell of it."""
-    import django_rq
-
-    counts = dict.fromkeys(("waiting", "running", "failed"), 0)
-    with suppress(RedisError):
-        for name in django_rq.settings.QUEUES:
-            queue = django_rq.get_queue(name)
-            counts["waiting"] += queue.count + queue.scheduled_job_registry.count
-            counts["running"] += queue.started_job_registry.count
-            counts["failed"] += queue.failed_job_registry.count
-    return counts
+    first = Job.objects.due().values_list("due_at", flat=True).first()
+    yield GaugeMetricFamily(
+        "portal_tasks_late_seconds", "How long the task that is due longest has been due.", _age(first)
+    )
 
 
 def _connections() -> Iterator[Metric]:

@@ -50,7 +50,7 @@ def count(grants: Grants, programs: Iterable[MiniProgram], scopes: Iterable[str]
     return {**found, "tokens": 0 if list(scopes) else tokens.count()}
 
 
-@background.task(atomic=False)
+@background.task(queue="bulk", atomic=False)
 def follow(key: int) -> Progress | None:
     """The next page as a background job, which shows how far it is."""
     begun = time.monotonic()

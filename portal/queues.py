@@ -19,6 +19,8 @@ from django_tasks_db.management.commands.db_worker import Worker as DatabaseWork
 from django_tasks_db.models import DBTaskResult
 from django_tasks_db.utils import exclusive_transaction
 
+from portal.models import Job
+
 logger = logging.getLogger(__name__)
 
 BROUGHT, ABANDONED = timedelta(hours=1), timedelta(days=7)
@@ -43,10 +45,11 @@ def _push(message: Any, number: int) -> None:
         message.enqueue(number)
     except Exception as error:  # noqa: BLE001  (whatever the client raises)
         logger.error("the queue cannot be told of job %d (%s); it will be sent again", number, type(error).__name__)
+        Job.objects.filter(pk=number).update(sent_at=None)
 
 
 def bring(names: list[str], worker: str) -> bool:
-    """Let the next number's task run here, in this thread; False when these queues are empty."""
+    """Let the next number's task run here, in this thread; False when these queues are empty. Raises RedisError."""
     return (_from_database if IN_DATABASE else _from_redis)(names, worker)
 
 
@@ -82,7 +85,7 @@ def _from_database(names: list[str], worker: str) -> bool:
 
 def _from_redis(names: list[str], worker: str) -> bool:
     import django_rq
-    from django_tasks_rq import Job
+    from django_tasks_rq import Job as QueuedJob
     from rq import SimpleWorker
 
     class QuietWorker(SimpleWorker):
@@ -94,10 +97,10 @@ def _from_redis(names: list[str], worker: str) -> bool:
         def bootstrap(self, *_log: Any) -> None:
             self.register_birth()  # type: ignore[no-untyped-call]
 
-    queues = django_rq.queues.get_queues(*names, job_class=Job)  # type: ignore[no-untyped-call]
+    queues = django_rq.queues.get_queues(*names, job_class=QueuedJob)  # type: ignore[no-untyped-call]
     if not any(queue.count for queue in queues):
         return False
     name = f"{worker}:{uuid4().hex[:8]}"
     return QuietWorker(
-        queues, name=name, connection=queues[0].connection, job_class=Job, serializer=queues[0].serializer
+        queues, name=name, connection=queues[0].connection, job_class=QueuedJob, serializer=queues[0].serializer
     ).work(burst=True, max_jobs=1)

@@ -207,6 +207,7 @@ if TASKS_BACKEND == "redis":
         raise ImproperlyConfigured("TASKS_BACKEND is redis: REDIS_URL must be redis://… or rediss://…")
     INSTALLED_APPS.insert(INSTALLED_APPS.index("django_tasks"), "django_rq")
     TASKS["default"]["BACKEND"] = "django_tasks_rq.RQBackend"
+    REDIS_URL += ("&" if "?" in REDIS_URL else "?") + "socket_connect_timeout=1&socket_timeout=5"
     # No pickles in Redis, and no time limit: a step that hangs is seen on the console's page.
     RQ_QUEUES = {name: {"URL": REDIS_URL, "SERIALIZER": "json", "DEFAULT_TIMEOUT": -1} for name in TASK_QUEUES}
     RQ_SHOW_ADMIN_LINK = False
@@ -217,6 +218,7 @@ PERIODIC_WORK = {
     "authapi.notices.deliver_due": 2,
     "authapi.sealing.seal_all": 10,
     "authapi.error_groups.gather": 30,
+    "portal.tallying.tally": 30,
     "portal.tending.tend": env.int("TEND_SECONDS", default=60),
     "portal.tending.tidy": 24 * 60 * 60,
     "portal.background.forget": 60 * 60,

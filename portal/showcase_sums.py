@@ -40,6 +40,17 @@ ENDPOINTS = {
     "my_data": (4, (0, 0, 0, 0, 6, 40, 30, 18, 6)),
     "home": (95, (0, 0, 1, 30, 52, 14, 3)),
 }
+# Code, path, appId, cause, and how often on a usual day.
+ERRORS = (
+    ("INVALID_SIGNATURE", "/v2/authorizations/applyToken", "loans", "keyVersion 1 does not verify the request", 190),
+    ("INVALID_ACCESS_TOKEN", "/v2/users/inquiryUserInfo", "rides", "the access token is unknown", 120),
+    ("EXPIRED_AUTHCODE", "/v2/authorizations/applyToken", "coffee", "the code's time ran out", 80),
+    ("USED_AUTHCODE", "/v2/authorizations/applyToken", "market", "the code was used before", 45),
+    ("11", "/v1/authorizations/getAuthCode", "fitness", "the user said no", 60),
+    ("PARAM_ILLEGAL", "/v2/authorizations/applyToken", "cinema", "grantType: the field is missing", 25),
+    ("KEY_NOT_FOUND", "/v2/users/inquiryUserInfo", "cafe", "no active key with keyVersion=2", 9),
+    ("401", "/v1/authorizations/getAuthCode", "", "nobody is signed in", 30),
+)
 MILLISECONDS = (0.8, 1.5, 3.5, 7, 14, 33, 70, 140, 310)  # a usual call of each bucket
 
 
@@ -57,6 +68,7 @@ def fill() -> None:
     DecisionDay.add(counted)
     hours: Any = apps.get_model("authapi", "EndpointHour")
     hours.add(dict(_hours(dice)))
+    _fill_errors(dice)
 
 
 def _day(dice: Random, day: date, program: MiniProgram, growth: float) -> Counter[Key]:
@@ -85,3 +97,25 @@ def _hours(dice: Random) -> Iterator[tuple[tuple[int, str], list[int]]]:
             buckets += [0] * (13 - len(buckets))
             took = sum(number * time for number, time in zip(buckets, MILLISECONDS, strict=False))
             yield (hour, endpoint), [sum(buckets), int(took * 1000), *buckets]
+
+
+def _fill_errors(dice: Random) -> None:
+    """Groups and their hours, as if such errors had been gathered; the audit has no such rows."""
+    groups: Any = apps.get_model("authapi", "ErrorGroup")
+    hours: Any = apps.get_model("authapi", "ErrorHour")
+    now = timezone.now().replace(minute=0, second=0, microsecond=0)
+    for code, endpoint, app_id, cause, usual in ERRORS:
+        counted = {now - timedelta(hours=back): int(usual / 24 * dice.uniform(0, 2.2)) for back in range(DAYS * 24)}
+        group = groups.objects.create(
+            fingerprint=f"showcase {code}",
+            code=code,
+            endpoint=endpoint,
+            app_id=app_id,
+            cause=cause,
+            sample_reason=cause,
+            first_at=min(counted),
+            last_at=now,
+            count=sum(counted.values()),
+            state=groups.State.USUAL,
+        )
+        hours.add({(group.pk, hour): count for hour, count in counted.items() if count})

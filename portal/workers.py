@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from redis import RedisError
 
 from portal import background, periodic, queues
 from portal.models import Job, Worker
@@ -131,7 +132,7 @@ def _regular(hand: background.Hand) -> Callable[[], None]:
 
 
 def _repeat(turn: Callable[[], None], stopped: Event, pause: float) -> None:
-    """Until `stopped`; a database that is away is waited for."""
+    """Until `stopped`; a database or a Redis that is away is waited for."""
     while not stopped.is_set():
         close_old_connections()
         _patiently(turn, stopped)
@@ -145,4 +146,7 @@ def _patiently(turn: Callable[[], None], stopped: Event) -> None:
     except (OperationalError, InterfaceError):
         logger.exception("the database cannot be reached")
         connection.close()
+        stopped.wait(AWAY)
+    except RedisError as error:
+        logger.error("Redis cannot be reached (%s)", type(error).__name__)
         stopped.wait(AWAY)

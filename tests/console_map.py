@@ -21,6 +21,7 @@ MANAGER = frozenset({"manager"})
 ADMINISTRATOR = frozenset({"administrator"})
 FROM_SUPPORT = frozenset({"support", "manager"})  # each of these three has what the one before it has
 WHO_FREEZE = MANAGER | ADMINISTRATOR
+WHO_EXPORT = frozenset({"auditor", "manager", "administrator"})
 EVERYBODY = frozenset({"auditor", "support", "manager", "administrator"})
 
 
@@ -33,25 +34,34 @@ class Table:
     change: Roles = NOBODY
     acts: dict[str, Roles] = field(default_factory=dict)
     one_by_one: bool = False  # its acts are on the row's own page alone
+    export: Roles = NOBODY
+    leads_elsewhere: bool = False  # who opens a row comes to another page
 
 
 @dataclass(frozen=True)
 class Page:
-    """Who may open an address that no ModelAdmin of Django's makes; `arguments` fill what is not the id of a row."""
+    """Who may open an address that no ModelAdmin of Django's makes, and who may send its form, if it is for some.
+
+    `arguments` fill what is not the id of a row.
+    """
 
     roles: Roles = EVERYBODY
+    sends: Roles | None = None
     arguments: dict[str, Any] = field(default_factory=dict)
 
 
 MODELS = {
-    "admin.LogEntry": Table(),
+    "admin.LogEntry": Table(export=WHO_EXPORT),
     "auth.Group": Table(),
     "authapi.AuthCode": Table(),
-    "authapi.ErrorAudit": Table(),
+    "authapi.ErrorAudit": Table(export=WHO_EXPORT),
+    "authapi.ErrorGroup": Table(acts={"mark": FROM_SUPPORT, "unmark": FROM_SUPPORT}, export=WHO_EXPORT),
+    "authapi.LedgerCheck": Table(),
     "oauth2_provider.AccessToken": Table(),
     "oauth2_provider.RefreshToken": Table(),
-    "portal.AbuseReport": Table(acts={"close": FROM_SUPPORT}),
-    "portal.ConsentDecision": Table(),
+    "portal.AbuseReport": Table(acts=dict.fromkeys(("take", "release", "close"), FROM_SUPPORT)),
+    "portal.ConsentDecision": Table(export=WHO_EXPORT),
+    "portal.Job": Table(acts={"try_again": WHO_FREEZE, "give_up": WHO_FREEZE}),
     "portal.MassRevocation": Table(add=MANAGER, acts={"approve": MANAGER, "refuse": MANAGER}, one_by_one=True),
     "portal.Merchant": Table(add=MANAGER, change=MANAGER),
     "portal.MerchantNotice": Table(acts={"send_again": MANAGER}),
@@ -60,7 +70,8 @@ MODELS = {
         change=MANAGER,
         acts={"approve": MANAGER, "refuse": MANAGER, "suspend": MANAGER, "restore": MANAGER},
     ),
-    "portal.MiniProgramGrant": Table(acts={"revoke": FROM_SUPPORT}),
+    "portal.MiniProgramGrant": Table(acts={"revoke": FROM_SUPPORT}, export=WHO_EXPORT),
+    "portal.ScopeApproval": Table(leads_elsewhere=True),
     "portal.Sector": Table(add=MANAGER),
     "portal.User": Table(
         change=ADMINISTRATOR,
@@ -71,6 +82,8 @@ MODELS = {
 PAGES = {
     "": Page(),
     "find/": Page(),
+    "signature/": Page(),
+    "why/": Page(),
     "login/": Page(),
     "logout/": Page(),
     "password_change/": Page(),
@@ -84,6 +97,12 @@ PAGES = {
     "second-factor/passkey/": Page(),
     "second-factor/codes/": Page(),
     "second-factor/<int:pk>/remove/": Page(arguments={"int:pk": 0}),
+    "authapi/ledgercheck/verify/": Page(),
+    "portal/miniprogram/register/": Page(MANAGER, MANAGER),
+    "portal/miniprogram/<path:object_id>/words/": Page(MANAGER, MANAGER),
+    "portal/miniprogram/<path:object_id>/review/": Page(EVERYBODY, MANAGER),
+    "portal/merchant/<int:merchant>/keys/<int:version>/test/": Page(MANAGER, MANAGER, {"int:version": 1}),
+    "portal/merchant/<int:merchant>/keys/<int:version>/retire/": Page(MANAGER, MANAGER, {"int:version": 1}),
     "^(?P<app_label>APPS)/$": Page(arguments={"^(?P<app_label>APPS)/$": "portal/"}),
     "(?P<url>.*)$": Page(arguments={"(?P<url>.*)$": "no/such/page/"}),
 }
@@ -91,6 +110,7 @@ PAGES = {
 OF_A_MODEL = {
     "": lambda table: table.view,
     "add/": lambda table: table.add,
+    "export/": lambda table: table.export,
     "<path:object_id>/": lambda table: table.view,
     "<path:object_id>/change/": lambda table: table.view,
     "<path:object_id>/history/": lambda table: table.view,
@@ -150,8 +170,9 @@ def filled(pattern: str) -> str:
     page = PAGES.get(pattern, Page())
     for name, value in page.arguments.items():
         pattern = pattern.replace(name if name in pattern and "?P" in name else f"<{name}>", str(value))
-    if "<path:object_id>" in pattern:
-        pattern = pattern.replace("<path:object_id>", key_of(_split(pattern)[0]))
+    for name in ("<path:object_id>", "<int:merchant>"):
+        if name in pattern:
+            pattern = pattern.replace(name, key_of(_split(pattern)[0]))
     return pattern.replace("<slug:action>", "none")
 
 

@@ -36,6 +36,9 @@ ROLE_MIGRATIONS = (
     ("authapi", "0006_error_group_roles", "add_error_groups"),
     ("portal", "0014_export_roles", "add_exports"),
     ("portal", "0015_administrators", "add_administrators"),
+    ("portal", "0017_background_roles", "add_background"),
+    ("authapi", "0008_ledger_check_roles", "add_ledger_checks"),
+    ("portal", "0019_reveal_roles", "add_reveals"),
 )
 
 

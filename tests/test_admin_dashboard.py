@@ -9,7 +9,9 @@ from django.contrib.auth.models import Permission
 from django.core.cache import cache
 from django.utils import timezone, translation
 
+from authapi import error_groups
 from authapi.endpoint_hours import BUCKETS, EndpointHour
+from authapi.models import ErrorAudit
 from portal import charts, tallying
 from portal.dashboard import failures, heaps, periods
 from portal.models import (
@@ -143,6 +145,19 @@ def test_errors_are_stacked_by_code_and_the_rare_are_others(db: None) -> None:
     ]
     assert len(chart.bars) == 14
     assert {bar.kind for bar in chart.bars} == set(range(1, 8))
+
+
+def test_errors_lead_to_the_list_of_their_code_and_time(desk: Desk) -> None:
+    for code in ("INVALID_SIGNATURE", "INVALID_SIGNATURE", "ACCESS_DENIED"):
+        ErrorAudit.objects.write(endpoint="/v2/x", code=code, reason="no", trace_id="ab" * 16)
+    error_groups.gather()
+    for asked in ("24h", "30d"):
+        page = desk.page(f"{INDEX}?range={asked}")
+        assert "INVALID_SIGNATURE 2, ACCESS_DENIED 1." in page
+        link = re.search(r'<a href="([^"]*code=INVALID_SIGNATURE[^"]*)">2</a>', page)
+        assert link
+        rows = desk.page(link[1].replace("&amp;", "&"))
+        assert rows.count("field-trace_id") == 2
 
 
 # --- Time --------------------------------------------------------------------------------------------------------

@@ -242,7 +242,7 @@ def compose() -> dict[str, Any]:
 
 
 def commands() -> set[str]:
-    return {*get_commands(), "work"}
+    return {*get_commands()}
 
 
 def entrypoint() -> set[str]:

@@ -1,9 +1,8 @@
-"""Errors of one kind as one line: new and spiking ones first, with what to do, and what is known of them (trust 30)."""
+"""Errors of one kind as one line: new and spiking first, with what to do, and what is known of them (trust 30)."""
 
 from datetime import datetime, timedelta
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
@@ -50,7 +49,8 @@ class StateFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         states = {state.name.lower(): state for state in ErrorGroup.State}
-        return queryset.filter(state=states[self.value()]) if self.value() in states else queryset
+        state = states.get(self.value() or "")
+        return queryset if state is None else queryset.filter(state=state)
 
 
 class NameFilter(admin.SimpleListFilter):
@@ -84,6 +84,7 @@ class ErrorGroupAdmin(ReadOnlyAdmin):
     search_help_text = gettext_lazy("appId, Client-Id or code; in full.")
     sortable_by = ()
     actions = ("mark", "unmark")
+    harmless_acts = actions
     fields = (
         *("badge", "code", "endpoint", "app_id", "client_id", "sample_reason", "first_at", "last_at", "times", "hour"),
         *("known_at", "known_by", "known_note"),

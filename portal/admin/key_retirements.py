@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from portal.admin import terms
+from portal.admin import confirming, terms
 from portal.admin.pages import ReasonForm
 from portal.models import MerchantKey
 
@@ -69,7 +69,7 @@ def page(console: "MerchantAdmin", request: HttpRequest, key: MerchantKey) -> Ht
         console.message_user(request, _("It was retired before; add the next version."), messages.WARNING)
         return HttpResponseRedirect(console.page_of(key.merchant))
     if form.is_valid():
-        return _retired(console, request, key, form)
+        return confirming.ask(request) or _retired(console, request, key, form)
     context = {
         **console.admin_site.each_context(request),
         "title": _("Retire %s") % key,

@@ -10,6 +10,8 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -76,6 +78,15 @@ class AskForm(ReasonForm):
         """As the form says; not saved."""
         names = {"app_id": "mini_program", "client_id": "merchant"}
         return MassRevocation(**{names.get(name, name): value for name, value in self.cleaned_data.items()}, **fields)
+
+
+def kill_switch(request: HttpRequest, **whose: str) -> list[dict[str, str]]:
+    """The link from a mini-program's page (app_id=) or a merchant's (client_id=), for whoever may ask."""
+    if not request.user.has_perm("portal.add_massrevocation"):
+        return []
+    return [
+        {"label": _("Revoke many grants"), "url": f"{reverse('admin:portal_massrevocation_add')}?{urlencode(whose)}"}
+    ]
 
 
 def _named(model: Any, client_id: str, otherwise: str) -> Any:

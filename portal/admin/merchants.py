@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from portal.admin import key_retirements, key_tests
+from portal.admin.mass_revocations import kill_switch
 from portal.admin.pages import EditAdmin, ReadOnlyAdmin
 from portal.models import Merchant, MerchantKey, MerchantNotice, Sector
 
@@ -90,6 +91,9 @@ class MerchantAdmin(EditAdmin):
         return ("client_id", "sector") if obj else ()
 
     # --- Its keys -----------------------------------------------------------------------------------------------
+
+    def links(self, request: HttpRequest, row: Merchant) -> list[dict[str, str]]:
+        return kill_switch(request, client_id=row.client_id)
 
     def get_urls(self) -> list[URLPattern]:
         """Before Django's own: those take every path for the key of a row."""

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from portal.admin import onboarding, reviews, wordings
 from portal.admin.log_lines import operator
+from portal.admin.mass_revocations import kill_switch
 from portal.admin.pages import ActForm, EditAdmin
 from portal.admin.scope_approvals import ScopeApprovalInline, may_approve
 from portal.models import MiniProgram, ScopeApproval
@@ -121,6 +122,7 @@ class MiniProgramAdmin(EditAdmin):
         return [
             {"label": _("Words of its scopes"), "url": self._url("words", str(row.pk))},
             {"label": _("Review its scopes"), "url": self._url("review", str(row.pk))},
+            *kill_switch(request, app_id=row.app_id),
         ]
 
     def _found(self, request: HttpRequest, object_id: str) -> MiniProgram:

@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 
 from portal import scopes
-from portal.admin import scope_texts
+from portal.admin import confirming, scope_texts
 from portal.admin.log_lines import operator
 from portal.admin.pages import ReasonForm
 from portal.admin.scope_approvals import change, longest, may_approve, said, weight
@@ -81,6 +81,8 @@ def page(console: "MiniProgramAdmin", request: HttpRequest, program: MiniProgram
     form = ReviewForm(request.POST) if request.method == "POST" else None
     if form and not may_approve(request):
         raise PermissionDenied
+    if form and form.is_valid() and (question := confirming.ask(request)):
+        return question
     if form and form.is_valid() and _decide(console, request, program, form):
         return HttpResponseRedirect(f"{request.path}#scope-{form.cleaned_data['approval']}")
     cards = _cards(program, request, form)

@@ -90,8 +90,8 @@ NAMES: Mapping[str, tuple[str, str, tuple[str, str]]] = {
         "These merchants could not be reached for a day.",
         ("portal_merchantnotice", "PARKED"),
     ),
-    "tasks": ("Background work, waiting", "Is a worker running (manage.py work)?", ("", "")),
-    "failed": ("Background work, stuck", "Look at why, and try it again.", ("", "")),
+    "tasks": ("Background work, waiting", "Is a worker running (manage.py work)?", ("portal_job", "WAITING")),
+    "failed": ("Background work, stuck", "Look at why, and try it again.", ("portal_job", "STUCK")),
     "counted": ("Decisions counted", "Is a worker running (manage.py work)? These numbers are old.", ("", "")),
     "sealed": ("Ledger sealed", "Is a worker running (manage.py work)? Unsealed rows are not protected.", ("", "")),
 }

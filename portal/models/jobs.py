@@ -67,6 +67,9 @@ class Job(models.Model):
     total = models.PositiveBigIntegerField(null=True)
     finished_at = models.DateTimeField("finished", null=True)
 
+    OPEN = (State.WAITING, State.RUNNING, State.STUCK)  # not over
+    CAN_WAIT = (State.WAITING, State.STUCK, State.GIVEN_UP)  # could be tried, and nobody is at it
+
     objects = JobQuerySet.as_manager()
 
     class Meta:
@@ -137,12 +140,11 @@ class Job(models.Model):
     def try_again(self) -> bool:
         """Now, and with all tries ahead; False when there is nothing to try."""
         values = {"state": self.State.WAITING, "failures": 0, "due_at": timezone.now(), "sent_at": None}
-        return self._change((self.State.WAITING, self.State.STUCK, self.State.GIVEN_UP), **values)
+        return self._change(self.CAN_WAIT, **values, finished_at=None)
 
     def give_up(self) -> bool:
         """Never again; a worker that has it notices after its step. False when it was over."""
-        open_states = (self.State.WAITING, self.State.RUNNING, self.State.STUCK)
-        return self._change(open_states, state=self.State.GIVEN_UP, finished_at=timezone.now())
+        return self._change(self.OPEN, state=self.State.GIVEN_UP, finished_at=timezone.now())
 
     def _change(self, states: Iterable[str], **values: Any) -> bool:
         return bool(Job.objects.filter(pk=self.pk, state__in=list(states)).update(**values))

@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
-        ('portal', '0016_decision_totals'),
+        ('portal', '0017_background_roles'),
     ]
 
     operations = [
