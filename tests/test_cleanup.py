@@ -29,7 +29,7 @@ def cleanup(**options: Any) -> dict[str, int]:
     out = io.StringIO()
     call_command("cleanup", stdout=out, **options)
     lines = [line.rsplit(": ", 1) for line in out.getvalue().splitlines()]
-    assert len(lines) == 7
+    assert len(lines) == 8
     return {what: int(number) for what, number in lines if number != "0"}
 
 
