@@ -3,6 +3,7 @@
 # make axe    every page in every language under axe; `make test` takes three languages a page
 # make screens   a picture of every page, light, dark and in Arabic, in test-artefacts/screens/
 # make bench  speed, beside two peers; ONLY=applyToken_code SECONDS=3 ROUNDS=1 ARGS="--no-peers --no-big" for a part
+# make bench-admin  the console's lists at the size of a real super-app; SIZE=20000 users for a part
 PORT ?= 8000
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN = .venv/bin
@@ -17,7 +18,7 @@ NOT_USERS = .venv tests bench examples var node_modules portal/admin/* portal/co
             $(foreach noun,accesses consents cut_offs endings granted_scopes grants inbox ledger mass_revocations merchants mini_programs notices \
             platform_keys scope_approvals seals,portal/models/$(noun).py)
 
-.PHONY: setup setup-dev run test axe screens bench bench-crash words lint format lock clean
+.PHONY: setup setup-dev run test axe screens bench bench-admin bench-crash words lint format lock clean
 
 setup: .venv/runtime
 
@@ -38,6 +39,9 @@ screens: setup-dev
 
 bench: setup-dev
 	@exec $(BIN)/python -m bench $(BENCH)
+
+bench-admin: setup-dev
+	@exec $(BIN)/python -m bench.admin $(if $(SIZE),--users $(SIZE))
 
 bench-crash: setup-dev
 	$(BIN)/python -m bench.crash

@@ -1,4 +1,4 @@
-"""Whether two errors are the same: their cause, which is the reason without what differs each time, and their place."""
+"""Whether two errors are the same: their cause, which is the reason without what differs each time; and where."""
 
 import hashlib
 import json
@@ -37,7 +37,7 @@ _DIFFERING = (
     (re.compile(r"(\d+ days?, )?\b\d{1,2}:\d\d:\d\d(\.\d+)?"), "[time]"),
     (re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE), "[id]"),
     (re.compile(r"(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{16,}"), "[id]"),
-    (re.compile(r"(?<![\w.])\d+(\.\d+)*(?!\w)"), "[n]"),
+    (re.compile(r"(?<![\w.])(?<![A-Za-z]-)\d+(\.\d+)*(?!\w)"), "[n]"),
 )
 
 

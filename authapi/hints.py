@@ -146,7 +146,7 @@ _ENDED = (
     r"no live grant|grant of auth code .* has ended|is revoked|was revoked",
     Hint(
         NOBODY,
-        "Access ended: the user withdrew it, an operator revoked it, or its time ran out. The grant's page says which. "
+        "Access ended: the user withdrew it, an operator revoked it, or its time ran out: the grant's page says. "
         "The mini-program may ask again with my.getAuthCode.",
     ),
 )
@@ -166,8 +166,8 @@ BY_CAUSE: dict[str, tuple[tuple[re.Pattern[str], Hint], ...]] = {
             r"does not verify the request",
             Hint(
                 MERCHANT,
-                "The key is found and the header is well-formed, but they do not fit this request. The usual causes, in "
-                "this order: the body was serialized anew after signing; the path lacks the gateway's prefix or query; "
+                "The key is found and the header is well-formed, but they do not fit this request. Usually, and in "
+                "this order: the body was serialized anew after signing; the path lacks its prefix or its query; "
                 "another private key; another Request-Time in the header than in the string.",
             ),
         ),
@@ -209,7 +209,7 @@ BY_CAUSE: dict[str, tuple[tuple[re.Pattern[str], Hint], ...]] = {
             r"not valid JSON|must be a JSON object|stands twice",
             Hint(MERCHANT, "The body must be one valid JSON object."),
         ),
-        (r"not valid UTF-[n8]", Hint(MERCHANT, "The body must be UTF-8, as must be what is signed.")),
+        (r"not valid UTF-8", Hint(MERCHANT, "The body must be UTF-8, as must be what is signed.")),
         (r"larger than|nested", Hint(MERCHANT, "The body is larger or deeper than any call needs.")),
         (
             r"broke off",
@@ -276,7 +276,7 @@ BY_CAUSE: dict[str, tuple[tuple[re.Pattern[str], Hint], ...]] = {
         ),
         (
             r"could be decided",
-            Hint(USER, "The user's profile lacks what was asked for, so there is nothing to show. They can add it."),
+            Hint(USER, "The user's profile lacks what was asked for, so nothing can be shown. They can add it."),
         ),
         (r"see the log", Hint(US, "Our fault. Look the trace id up in the log for the traceback.")),
     ),

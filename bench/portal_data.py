@@ -28,8 +28,8 @@ from oauth2_provider.models import AccessToken, RefreshToken  # noqa: E402
 from authapi import codes, families  # noqa: E402
 from authapi.models import AuthCode  # noqa: E402
 from bench import plan, portal_requests  # noqa: E402
-from bench.copying import copy, next_id  # noqa: E402
 from bench.portal_requests import Pair  # noqa: E402
+from portal.copying import copy, next_id  # noqa: E402
 from portal.models import (  # noqa: E402
     Contact,
     LoginId,

@@ -25,7 +25,7 @@ from django.utils import timezone  # noqa: E402
 from oauth2_provider.models import AccessToken, Application, Grant, RefreshToken  # noqa: E402
 
 from bench import load, plan, standard  # noqa: E402
-from bench.copying import copy, next_id  # noqa: E402
+from portal.copying import copy, next_id  # noqa: E402
 
 DAY = timedelta(days=1)
 

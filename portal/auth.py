@@ -32,7 +32,7 @@ def find(name: str) -> User | None:
     name = name.strip()
     if user := User.objects.filter(username=name).first():
         return user
-    row = LoginId.objects.filter(value__in=_spellings(name)).select_related("user").first()
+    row = LoginId.objects.filter(value__in=spellings(name)).select_related("user").first()
     return row.user if row else None
 
 
@@ -44,7 +44,8 @@ def canonical(name: str) -> str:
         return name.strip().lower()
 
 
-def _spellings(name: str) -> set[str]:
+def spellings(name: str) -> set[str]:
+    """All the ways this login id may be stored."""
     spellings = {name, name.lower()}
     with suppress(ValidationError):
         spellings.add(phones.parse(name))

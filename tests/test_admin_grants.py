@@ -74,7 +74,7 @@ def test_the_list_is_narrowed_by_state(desk: Desk, grant: MiniProgramGrant, othe
     grant.pause(by=grant.user)
     assert states() == {**NONE, "paused": True}
     past = timezone.now() - timedelta(days=1)
-    MiniProgramGrant.objects.filter(pk=grant.pk).update(expires_at=past)
+    MiniProgramGrant.objects.filter(pk=grant.pk).update(expires_at=past, next_end_at=past)
     assert states() == {**NONE, "expired": True}
     MiniProgramGrant.objects.filter(pk=grant.pk).update(ended_at=past)
     assert states() == {**NONE, "ended": True}

@@ -1,4 +1,4 @@
-"""Errors of one kind as one line: new and spiking ones first, with what to do, and what is known of them (trust 30)."""
+"""Errors of one kind as one line: new and spiking first, with what to do, and what is known of them (trust 30)."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -49,7 +49,8 @@ class StateFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         states = {state.name.lower(): state for state in ErrorGroup.State}
-        return queryset.filter(state=states[self.value()]) if self.value() in states else queryset
+        state = states.get(self.value() or "")
+        return queryset if state is None else queryset.filter(state=state)
 
 
 class NameFilter(admin.SimpleListFilter):

@@ -52,7 +52,9 @@ class EndpointFilter(admin.SimpleListFilter):
             consents = queryset.filter(endpoint__gte=start, endpoint__lt=start[:-1] + chr(ord(start[-1]) + 1))
             decided = Q(endpoint__endswith="/decision")
             return consents.filter(decided if name == error_causes.DECISION else ~decided)
-        return queryset.filter(endpoint__in=[name] if name.startswith("/") else error_causes.paths(name))
+        paths = [name] if name.startswith("/") else error_causes.paths(name)
+        self.alternatives = [Q(endpoint=path) for path in paths]
+        return queryset.filter(endpoint__in=paths)
 
 
 class AuditAppFilter(TextFilter):
@@ -101,6 +103,7 @@ class ErrorAuditAdmin(ReadOnlyAdmin):
         *("at", "code", "endpoint", "reason", "hint", "app_id", "client_id", "who", "scopes", "address", "trace_id"),
     )
     readonly_fields = ("who", "hint")
+    sortable_by = ("at",)
     is_exported = True
     exported_instead: ClassVar = {"why": "reason"}  # uncut
 

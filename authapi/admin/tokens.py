@@ -11,7 +11,8 @@ from django.utils.translation import gettext_lazy
 
 from authapi.models import AuthCode
 from portal.admin.filters import AppIdFilter, RecentFilter
-from portal.admin.pages import ReadOnlyAdmin, concerning
+from portal.admin.lookups import concerning
+from portal.admin.pages import ReadOnlyAdmin
 
 
 class CreatedFilter(RecentFilter):
@@ -23,7 +24,7 @@ class CreatedFilter(RecentFilter):
 class ApplicationFilter(AppIdFilter):
     """By mini-program, under the toolkit's name for it."""
 
-    lookup = "application__client_id"
+    lookup = "application"
 
 
 class SecretAdmin(ReadOnlyAdmin):
@@ -34,6 +35,7 @@ class SecretAdmin(ReadOnlyAdmin):
     search_fields = ("pk",)
     search_help_text = gettext_lazy("appId, or the user's login, phone or e-mail; in full. Or = and a row's number.")
     ordering = ("-pk",)
+    sortable_by = ("number",)
     fields: ClassVar[Any] = ("number", "user", "application", "scope", "state", "created", "expires")
     readonly_fields: ClassVar[Any] = ("number", "state")
     list_display: Any = fields

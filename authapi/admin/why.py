@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods
 from authapi import why
 from portal import scopes
 from portal.admin.log_lines import log_about
-from portal.admin.pages import find_user
+from portal.admin.lookups import find_user
 from portal.console import ADDRESSES, PAGES, Page
 from portal.models import User
 

@@ -8,8 +8,9 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from portal.admin import terms
-from portal.admin.filters import AppIdFilter, RecentFilter
-from portal.admin.pages import ReadOnlyAdmin, concerning
+from portal.admin.filters import AppIdFilter, MerchantFilter, RecentFilter, SpanFilter
+from portal.admin.lookups import concerning
+from portal.admin.pages import ReadOnlyAdmin
 from portal.models import ConsentDecision
 
 
@@ -18,7 +19,8 @@ class ConsentDecisionAdmin(ReadOnlyAdmin):
     """Who gave, refused or took what, when, and on which words."""
 
     list_display = ("at", "act", "user", "mini_program", "actor", "after", "reason", "on_terms")
-    list_filter = ("act", RecentFilter, AppIdFilter)
+    list_filter = ("act", RecentFilter, AppIdFilter, MerchantFilter, SpanFilter)
+    sortable_by = ("at",)
     list_select_related = ("user", "mini_program", "actor")
     link_lookups = ("user__id__exact", "grant__id__exact", "act__in", "at__gte", "at__lt")
     is_exported = True
@@ -47,7 +49,7 @@ class ConsentDecisionAdmin(ReadOnlyAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        return queryset.filter(Q(trace_id=term) | Q(grant_id=term) | concerning(term)), False
+        return queryset.filter(concerning(term, otherwise=Q(trace_id=term) | Q(grant_id=term))), False
 
     @admin.display(description=_("scopes after"))
     def after(self, row: ConsentDecision) -> str:

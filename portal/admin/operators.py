@@ -27,6 +27,7 @@ class LogEntryAdmin(ReadOnlyAdmin):
     list_display = ("action_time", "user", "content_type", "object_repr", "what_and_why")
     list_filter = (ActedRecentlyFilter,)
     list_select_related = ("user", "content_type")
+    ordering = ("-pk",)
     is_exported = True
     search_fields = ("user__username__exact", "object_id__exact")
     search_help_text = _("The operator's login, or the id of what was acted on; in full.")

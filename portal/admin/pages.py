@@ -10,21 +10,17 @@ from django.contrib.admin import helpers
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Paginator
 from django.db import transaction
-from django.db.models import Q, QuerySet, URLField
+from django.db.models import QuerySet, URLField
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from portal import auth
 from portal.admin import confirming, exports
-from portal.models import MiniProgram, User
+from portal.admin.paging import COUNTED, KeysetList
 
-COUNTED = 10_000
 SHOWN = 20
 
 
@@ -39,21 +35,13 @@ class ReasonForm(forms.Form):
     )
 
 
-class CappedPaginator(Paginator):  # type: ignore[type-arg]  # not subscriptable at run time
-    """Counts no further than COUNTED rows: a list of millions is read by its filters, not by its last page."""
-
-    @cached_property
-    def count(self) -> int:
-        rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]
-        return rows.order_by()[:COUNTED].count()
-
-
 class ConsoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscriptable at run time
     """What all pages have in common: nothing is deleted, no filter reads what is not shown, acts ask for a reason."""
 
+    # Whether the list may have millions of rows: then it is paged by key, and sorted by what `sortable_by` names.
+    is_long: ClassVar[bool] = False
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
-    paginator = CappedPaginator
     list_per_page = 50
     list_max_show_all = 50
     view_on_site = False
@@ -74,6 +62,9 @@ class ConsoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscript
         more = {name for item in self.list_filter for name in getattr(item, "more_names", ())}
         return lookup in {*self.link_lookups, *more} or lookup.removesuffix("__exact") in declared
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return KeysetList if self.is_long else super().get_changelist(request, **kwargs)
+
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """403, rather than a shrug, for an action above the operator's role (trust 33)."""
         wanted = {name for name in request.POST.getlist("action") if name}
@@ -82,6 +73,15 @@ class ConsoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscript
         title = {"title": str(self.opts.verbose_name_plural).capitalize()}
         export = {"may_export": exports.is_allowed(self, request)}
         return super().changelist_view(request, {**title, **export, **(extra_context or {})})
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        """All rows of the list only where the list says how many that are."""
+        across = request.POST.get("select_across", "0") == "1"
+        if across and len(queryset.values("pk")[: COUNTED + 1]) > COUNTED:
+            words = _("Nothing was done: that is for at most %s rows at once. Narrow the list first.") % f"{COUNTED:,}"
+            self.message_user(request, words, messages.ERROR)
+            return None
+        return super().response_action(request, queryset)
 
     # --- Acts: an admin action with a page in between that asks why --------------------------------------------
 
@@ -187,6 +187,9 @@ class ConsoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscript
 class ReadOnlyAdmin(ConsoleAdmin):
     """For looking, never for editing: history, codes, tokens, errors."""
 
+    is_long = True
+    sortable_by: Any = ()
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
@@ -236,21 +239,3 @@ class EditAdmin(ConsoleAdmin):
 def posted(request: HttpRequest) -> Any:
     """The answers to the page in between, None when it was not shown yet."""
     return request.POST if "reason" in request.POST else None
-
-
-def concerning(term: str, program: str = "mini_program") -> Q:
-    """Rows of the person with this login, phone, e-mail or #id, or of the mini-program with this appId; all exact."""
-    term = term.strip()
-    found = Q(pk__in=[])
-    if user := find_user(term):
-        found |= Q(user=user)
-    if row := MiniProgram.objects.filter(client_id=term).first():
-        found |= Q(**{program: row})
-    return found
-
-
-def find_user(term: str) -> User | None:
-    """By login, phone, e-mail, external id, or `#id` as the error audit names people."""
-    if term.startswith("#") and term[1:].isascii() and term[1:].isdigit() and len(term) < 19:
-        return User.objects.filter(pk=int(term[1:])).first()
-    return auth.find(term) or User.objects.filter(external_id=term).first()

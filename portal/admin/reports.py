@@ -19,7 +19,9 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from portal.admin.filters import AppIdFilter
 from portal.admin.log_lines import operator
-from portal.admin.pages import COUNTED, ReadOnlyAdmin, ReasonForm, concerning, posted
+from portal.admin.lookups import concerning
+from portal.admin.pages import ReadOnlyAdmin, ReasonForm, posted
+from portal.admin.paging import COUNTED
 from portal.models import AbuseReport, MiniProgram
 
 LATELY = timedelta(days=30)

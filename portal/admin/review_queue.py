@@ -13,7 +13,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from portal.admin.filters import AppIdFilter
-from portal.admin.pages import COUNTED, ReadOnlyAdmin
+from portal.admin.pages import ReadOnlyAdmin
+from portal.admin.paging import COUNTED
 from portal.models import ScopeApproval
 
 

@@ -17,7 +17,8 @@ from django.utils.translation import gettext_lazy
 
 from portal import masking, second_factor
 from portal.admin.log_lines import log_about
-from portal.admin.pages import EditAdmin, find_user
+from portal.admin.lookups import find_user
+from portal.admin.pages import EditAdmin
 from portal.models import Address, Contact, LoginId, User
 
 ROLE_FIELDS = ("is_active", "is_staff", "is_superuser", "groups")
@@ -81,6 +82,7 @@ class UserAdmin(EditAdmin):
     search_fields = ("username",)
     search_help_text = gettext_lazy("Login, external id, phone number or e-mail, in full; or # and a number.")
     ordering = ("-pk",)
+    is_long, sortable_by = True, ()
     inlines = (LoginIdInline, ContactInline, AddressInline)
     actions = ("freeze", "unfreeze", "reset_second_factor")
     filter_horizontal = ("groups",)

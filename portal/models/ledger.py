@@ -58,9 +58,10 @@ class ConsentDecision(VouchedRow):
         RESUMED = "resumed", _("Resumed")
 
     act = models.CharField(_("act"), max_length=16, choices=Act)
-    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="consent_decisions")
+    # The indexes below begin with these two.
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="consent_decisions", db_index=False)
     mini_program = models.ForeignKey(
-        MiniProgram, on_delete=models.PROTECT, related_name="+", verbose_name=_("mini-program")
+        MiniProgram, on_delete=models.PROTECT, related_name="+", verbose_name=_("mini-program"), db_index=False
     )
     # Empty for a refusal that left no grant.
     grant = models.ForeignKey("portal.MiniProgramGrant", on_delete=models.PROTECT, null=True, related_name="decisions")
@@ -81,7 +82,13 @@ class ConsentDecision(VouchedRow):
         ordering = ("-at", "-id")
         verbose_name = _("decision")
         permissions = (("export_rows", "Can take lists of the console along as files"),)
-        indexes = (models.Index(fields=["user", "mini_program", "-at"]), models.Index(fields=["-at"]))
+        indexes = (
+            models.Index(fields=["user", "mini_program", "-at"]),
+            models.Index(fields=["-at"]),
+            models.Index(fields=["mini_program", "-at"], name="decisions_of_program"),
+            models.Index(fields=["act", "-at"], name="decisions_by_act"),
+            models.Index(fields=["trace_id"], name="decisions_by_trace_id"),
+        )
 
     def __str__(self) -> str:
         return f"{self.act} #{self.pk}"

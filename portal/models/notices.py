@@ -89,6 +89,7 @@ class MerchantNotice(models.Model):
         indexes = (
             models.Index(fields=["due_at"], condition=models.Q(state="WAITING"), name="notices_due"),
             models.Index(fields=["due_at"], condition=models.Q(state="PARKED"), name="notices_parked"),
+            models.Index(fields=["state", "-id"], name="notices_by_state"),
         )
 
     def __str__(self) -> str:

@@ -86,6 +86,10 @@ class User(AbstractUser):
     objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]
 
     class Meta(AbstractUser.Meta):
+        indexes = (
+            models.Index(fields=["status", "-id"], name="people_by_status"),
+            models.Index(fields=["-id"], condition=models.Q(is_staff=True), name="people_on_staff"),
+        )
         constraints = (
             UniqueByIndex(
                 fields=["username"],

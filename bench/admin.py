@@ -1,0 +1,87 @@
+"""`python -m bench.admin`: the console at the size of a real super-app. The last line is one JSON object.
+
+Starts a throw-away PostgreSQL, fills it (`load_fixture_scale`), and opens every list of the console in every way.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from typing import Any
+
+from bench import database, plan, processes
+
+NAME = "admin"
+USERS = 1_000_000
+HOUR = 3600  # for loading, or for measuring
+ENVIRONMENT = {"ALLOWED_HOSTS": "127.0.0.1,localhost", "DEBUG": "False", "CACHE_URL": "locmemcache://"}
+SLOWEST = 25  # lines of the table that are about single pages
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.admin", description=__doc__)
+    parser.add_argument("--users", type=int, default=USERS, help=f"and everything else in proportion ({USERS:,})")
+    users = parser.parse_args().users
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        bench(users)
+    except processes.BenchError as error:
+        print(f"\nThe run failed. {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def bench(users: int) -> None:
+    with database.running() as postgres, tempfile.TemporaryDirectory(prefix="portal-bench-") as folder:
+        environment = {**os.environ, **ENVIRONMENT, "DATABASE_URL": postgres.create(NAME), "VAR_DIR": folder}
+
+        def run(*words: str) -> str:
+            return processes.run([sys.executable, *words], environment, HOUR)
+
+        run("manage.py", "migrate", "-v0")
+        print(run("manage.py", "load_fixture_scale", "--users", str(users)))
+        pages = [json.loads(line) for line in run("-m", "bench.admin_lists").splitlines()]
+        switch = kill_switch(postgres, run)
+    found = table(pages)
+    plan.RESULTS.mkdir(parents=True, exist_ok=True)
+    (plan.RESULTS / "admin.md").write_text(found)
+    print(found)
+    print(json.dumps({**worst(pages), **switch}))
+
+
+def kill_switch(postgres: database.Database, run: Callable[..., str]) -> dict[str, float | None]:
+    """Seconds until a mass revocation is in effect, and until its rows have followed. Not measured so far."""
+    return {"kill_switch_effective_s": None, "kill_switch_rows_s": None}
+
+
+def worst(pages: list[dict[str, Any]]) -> dict[str, float]:
+    return {f"worst_{name}": max(page[name] for page in pages) for name in ("seconds", "statements")}
+
+
+def table(pages: list[dict[str, Any]]) -> str:
+    """Each list with its slowest page, then the slowest pages of all."""
+    lines = ["| list | pages opened | by | slowest, s | most statements | which |", "|---|--:|---|--:|--:|---|"]
+    for name in dict.fromkeys(page["list"] for page in pages):
+        rows = [page for page in pages if page["list"] == name]
+        slowest = max(rows, key=lambda page: page["seconds"])
+        most = worst(rows)
+        lines.append(
+            f"| {name} | {len(rows)} | {slowest['role']} | {most['worst_seconds']:.3f} | {most['worst_statements']} "
+            f"| `{slowest['query'] or 'first page'}` |"
+        )
+    lines += ["", "| slowest pages | s | statements | it says |", "|---|--:|--:|---|"]
+    for page in sorted(pages, key=lambda page: -page["seconds"])[:SLOWEST]:
+        address = f"{page['list']}?{page['query']}"
+        lines.append(f"| `{address}` | {page['seconds']:.3f} | {page['statements']} | {page['rows']} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
