@@ -82,6 +82,8 @@ MODELS = {
 PAGES = {
     "": Page(),
     "find/": Page(),
+    "signature/": Page(),
+    "why/": Page(),
     "login/": Page(),
     "logout/": Page(),
     "password_change/": Page(),

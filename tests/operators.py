@@ -38,6 +38,7 @@ ROLE_MIGRATIONS = (
     ("portal", "0015_administrators", "add_administrators"),
     ("portal", "0017_background_roles", "add_background"),
     ("authapi", "0008_ledger_check_roles", "add_ledger_checks"),
+    ("portal", "0019_reveal_roles", "add_reveals"),
 )
 
 

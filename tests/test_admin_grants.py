@@ -10,7 +10,7 @@ from django.contrib.admin.utils import quote
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from portal.models import ConsentDecision, MerchantNotice, MiniProgram, MiniProgramGrant, User
+from portal.models import AccessCount, ConsentDecision, Merchant, MerchantNotice, MiniProgram, MiniProgramGrant, User
 from portal.terms import Duration
 from tests.conftest import Container
 from tests.merchants import MerchantServer
@@ -136,6 +136,82 @@ def test_the_page_says_on_what_terms_and_what_ends_next(desk: Desk, alices: Cont
     assert grant.next_end_at
     assert page.count(date_format(grant.next_end_at, "DATETIME_FORMAT")) >= 2
     assert date_format(grant.next_end_at, "DATETIME_FORMAT") in desk.page(LIST)
+
+
+def test_the_page_says_what_the_sheet_said_and_how_often_it_was_read(
+    desk: Desk, alices: Container, grant: MiniProgramGrant
+) -> None:
+    approval = grant.mini_program.scope_approvals.get(scope="USER_NICKNAME")
+    approval.reword("Something else altogether", {}, by=None)
+    AccessCount.add({(grant.pk, "USER_NICKNAME"): (1234, timezone.now())})
+    page = desk.page(url(grant))
+    assert "shop needs USER_NICKNAME" in page
+    assert "Something else altogether" not in page
+    assert "1234" in page
+    allow(alices, ["USER_NICKNAME"])
+    assert "Something else altogether" in desk.page(url(grant))
+
+
+def test_the_page_tells_what_opens_nothing_now(desk: Desk, grant: MiniProgramGrant) -> None:
+    assert "opens nothing now" not in desk.page(url(grant))
+    past = (timezone.now() - timedelta(days=1)).isoformat()
+    MiniProgramGrant.objects.filter(pk=grant.pk).update(terms={"USER_ADDRESS": {"until": past}})
+    assert desk.page(url(grant)).count("opens nothing now") == 1
+    grant.pause(by=grant.user)
+    assert desk.page(url(grant)).count("opens nothing now") == 3
+
+
+def test_the_page_leads_to_person_merchant_and_why(desk: Desk, grant: MiniProgramGrant) -> None:
+    page = desk.page(url(grant))
+    for link in (
+        f"/admin/portal/user/{grant.user_id}/change/",
+        f"/admin/portal/miniprogram/{grant.mini_program_id}/change/",
+        f"/admin/portal/merchant/{grant.mini_program.merchant_id}/change/",
+        f"/admin/why/?user=%23{grant.user_id}&amp;program=shop&amp;scope=auth_base",
+    ):
+        assert link in page, link
+
+
+def test_the_page_tells_what_the_merchant_was_told(
+    desk: Desk, alices: Container, grant: MiniProgramGrant, other: MiniProgramGrant, shop_server: MerchantServer
+) -> None:
+    Merchant.objects.update(notify_url="https://shop.example/notify")
+    shop_server.exchange(alices.code("shop", ["USER_NICKNAME"]))
+    desk.post(url(grant, "act/revoke"), {"reason": "fraud case 7", "scopes": list(grant.scopes)})
+    notice = MerchantNotice.objects.get()
+    assert notice.grant_id == grant.pk
+    page = desk.page(url(grant))
+    for text in ("TOKEN_CANCELED OPERATOR_REVOKED", "Waiting", f"/admin/portal/merchantnotice/{notice.pk}/change/"):
+        assert text in page, text
+    assert "TOKEN_CANCELED" not in desk.page(url(other))
+
+
+def test_a_long_history_has_pages(desk: Desk, grant: MiniProgramGrant) -> None:
+    for _ in range(11):
+        grant.pause(by=grant.user)
+        grant.resume(by=grant.user)
+    first, second = desk.page(url(grant)), desk.page(f"{url(grant)}?history=2")
+    assert first.count("/admin/portal/consentdecision/") - second.count("/admin/portal/consentdecision/") == 17
+    assert 'href="?history=2"' in first
+    assert "Given" not in first
+    assert "Given" in second
+    assert 'href="?history=1"' in second
+    for odd in ("0", "-1", "x", "²", "9" * 40):
+        assert 'href="?history=2"' in desk.page(f"{url(grant)}?history={odd}")
+
+
+def test_the_page_takes_at_most_twelve_statements(
+    desk: Desk,
+    alices: Container,
+    grant: MiniProgramGrant,
+    shop_server: MerchantServer,
+    django_assert_max_num_queries: Any,
+) -> None:
+    shop_server.exchange(alices.code("shop", ["USER_NICKNAME"]))
+    shop_server.exchange("no such code")
+    desk.page(url(grant))
+    with django_assert_max_num_queries(12):
+        assert "1 access, 1 refresh" in desk.page(url(grant))
 
 
 @pytest.mark.trust(10)

@@ -1,13 +1,14 @@
 """Background work: promised in a transaction, done once in effect, tried again after growing pauses, taken over."""
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
 from django.core.exceptions import ImproperlyConfigured
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
@@ -15,6 +16,7 @@ from portal import background, masking, queues, workers
 from portal.models import Job, Worker
 from portal.models.jobs import LostError
 from tests import chores
+from tests.operators import ROLES
 
 pytestmark = pytest.mark.django_db
 
@@ -24,7 +26,7 @@ def states() -> list[str]:
 
 
 def names() -> list[str]:
-    return list(Group.objects.exclude(name__in=("auditor", "support", "manager")).values_list("name", flat=True))
+    return list(Group.objects.exclude(name__in=ROLES).values_list("name", flat=True))
 
 
 def later(job: Job, **passed: float) -> None:
@@ -227,3 +229,25 @@ def test_old_work_is_forgotten() -> None:
     assert background.forget() == {"jobs forgotten": 1, "messages forgotten": 1}
     assert list(Job.objects.values_list("pk", flat=True)) == [stuck.pk]
     assert job.pk != stuck.pk
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_a_step_in_its_transaction_is_not_taken_over_however_long_it_is_silent() -> None:
+    job = Job.objects.create(task="tests.chores.once", arguments={"name": "slow"})
+    slow = Job.objects.take(job.pk, "slow")
+    assert slow
+
+    def reclaim() -> list[Job]:
+        try:
+            return Job.objects.reclaim([])
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            slow.hold()
+            assert pool.submit(reclaim).result() == []
+        assert pool.submit(reclaim).result() == [job]
+    with pytest.raises(LostError), transaction.atomic():
+        slow.hold()

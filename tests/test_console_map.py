@@ -8,7 +8,8 @@ from django.contrib.auth.models import Group
 from django.test import Client
 
 from authapi import error_groups
-from portal.models import MassRevocation, User
+from authapi.models import LedgerCheck
+from portal.models import Job, MassRevocation, User
 from tests import console_map
 from tests.conftest import PASSWORD
 from tests.console_map import MODELS, PAGES, acts, addresses, filled, key_of, patterns, prefixes
@@ -25,6 +26,8 @@ def stage(scene: dict[str, Any]) -> dict[str, Any]:  # noqa: F811
     root = User.objects.create_superuser("root", PASSWORD)
     MassRevocation.objects.create(mini_program=scene["shop"], asked_by=root, counted={}, reason="breach")
     error_groups.gather()
+    job = Job.objects.create(task="tests.chores.once", state="STUCK")
+    LedgerCheck.objects.create(asked_by=root, job=job)
     desk = Desk(root)
     desk.act("/admin/portal/user/", "freeze", [User.objects.get(username="bob")], **WHY)
     return scene

@@ -174,3 +174,20 @@ def test_the_example_holds_no_secret() -> None:
     text = "\n".join(example_lines())
     assert "BEGIN" not in text
     assert re.search(r"^SECRET_KEY=$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"TASKS_BACKEND": "redis"}, "REDIS_URL must be redis://"),
+        ({"TASKS_BACKEND": "celery"}, "TASKS_BACKEND must be database or redis"),
+        ({"TASKS_BACKEND": "redis", "REDIS_URL": "redis://127.0.0.1:1/2"}, STARTED),
+        ({"TASKS_BACKEND": "redis", "CACHE_URL": "redis://127.0.0.1:1/1"}, STARTED),
+    ],
+)
+def test_background_work_goes_through_the_database_or_redis(
+    production: dict[str, str], change: dict[str, str], words: str
+) -> None:
+    run = manage(production | change, "check", "--deploy", "--fail-level", "WARNING")
+    assert (run.returncode == 0) == (words == STARTED)
+    assert words in run.stdout + run.stderr

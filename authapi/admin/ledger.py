@@ -113,11 +113,11 @@ class LedgerCheckAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         form = HeadsForm(request.POST if request.method == "POST" else None)
         if form.is_valid():
-            return self._ask(request, form.cleaned_data["heads"])
+            return self._promise(request, form.cleaned_data["heads"])
         context = {**self.admin_site.each_context(request), "title": "Verify the ledger", "opts": self.opts}
         return TemplateResponse(request, "admin/authapi/ledgercheck/verify.html", {**context, "form": form})
 
-    def _ask(self, request: HttpRequest, heads: dict[str, dict[int, str]]) -> HttpResponse:
+    def _promise(self, request: HttpRequest, heads: dict[str, dict[int, str]]) -> HttpResponse:
         try:
             check = verification.ask(operator(request), heads)
         except verification.AlreadyRunningError:

@@ -41,7 +41,7 @@ class Line(NamedTuple):
 class JobAdmin(ReadOnlyAdmin):
     """Every job with its last error, below the health of it all."""
 
-    list_display = ("__str__", "state", "created", "takes", "failures", "due_at", "error", "progress", "worker")
+    list_display = ("__str__", "state", "created", "takes", "failures", "due_at", "error", "progress")
     list_filter = ("state", "queue")
     search_fields = ("task__exact",)
     search_help_text = "The function's name, in full."
@@ -131,7 +131,8 @@ def _chains() -> list[tuple[str, Any, str]]:
 def _unsealed(model: Any) -> QuerySet[Any]:
     seals = Seal.objects.filter(chain=model._meta.label).order_by("-number")
     newest = Coalesce(Subquery(seals.values("last_pk")[:1]), Value(0))
-    return model._default_manager.alias(newest=newest).filter(pk__gt=F("newest")).order_by("pk")
+    rows: QuerySet[Any] = model._default_manager.alias(newest=newest)
+    return rows.filter(pk__gt=F("newest")).order_by("pk")
 
 
 def _lines(found: Mapping[str, Heap]) -> list[Line]:
@@ -169,7 +170,7 @@ def _periodic() -> list[dict[str, Any]]:
     lines = []
     for name, seconds in settings.PERIODIC_WORK.items():
         row, every = rows.get(name), timedelta(seconds=seconds)
-        last = row and row.succeeded_at
+        last = row.succeeded_at if row else None
         is_late = last is None or now - last > max(2 * every, LATE)
         lines.append(
             {"name": name, "every": _every(seconds), "row": row, "is_bad": is_late or bool(row and row.error)}

@@ -4,26 +4,25 @@ from collections.abc import Sequence
 from typing import Any
 
 from django import forms
-from django.apps import apps
-from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from oauth2_provider.models import AccessToken, RefreshToken
 
 from portal import scopes
-from portal.admin import terms
+from portal.admin import one_grant, terms
 from portal.admin.filters import AppIdFilter, MerchantFilter, SpanFilter
 from portal.admin.lookups import concerning
 from portal.admin.pages import ReadOnlyAdmin, ReasonForm, posted
+from portal.admin.person import why_link
 from portal.models import MiniProgramGrant
-
-LINES = 20
 
 
 class RevokeForm(ReasonForm):
@@ -102,10 +101,21 @@ class MiniProgramGrantAdmin(ReadOnlyAdmin):
     is_exported = True
     actions = ("revoke",)
     fields = (
-        *("id", "user", "mini_program", "state", "since", "next_end", "expires_at", "last_used_at", "reminded"),
+        *(
+            "id",
+            "user",
+            "mini_program",
+            "merchant",
+            "state",
+            "since",
+            "next_end",
+            "expires_at",
+            "last_used_at",
+            "reminded",
+        ),
         *("paused_at", "ended_at", "alive"),
     )
-    readonly_fields = ("id", "state", "next_end", "reminded", "alive")
+    readonly_fields = ("id", "merchant", "state", "next_end", "reminded", "alive")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("user", "mini_program__merchant")
@@ -122,11 +132,7 @@ class MiniProgramGrantAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("state"))
     def state(self, grant: MiniProgramGrant) -> str:
-        if grant.ended_at:
-            return _("Ended")
-        if not grant.is_live:
-            return _("Expired")
-        return _("Paused") if grant.paused_at else _("Live")
+        return terms.state(grant)
 
     @admin.display(description=gettext_lazy("next end"))
     def next_end(self, grant: MiniProgramGrant) -> str:
@@ -139,17 +145,34 @@ class MiniProgramGrantAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("tokens alive"))
     def alive(self, grant: MiniProgramGrant) -> str:
-        now, pair = timezone.now(), {"user": grant.user_id, "application": grant.mini_program_id}
-        access = AccessToken.objects.filter(**pair, expires__gt=now).count()
-        youngest = now - settings.REFRESH_TOKEN_IDLE_LIFETIME
-        refresh = RefreshToken.objects.filter(**pair, revoked=None, created__gt=youngest).count()
+        access, refresh = one_grant.alive(grant)
         return _("%(access)d access, %(refresh)d refresh") % {"access": access, "refresh": refresh}
 
+    @admin.display(description=gettext_lazy("merchant"))
+    def merchant(self, grant: MiniProgramGrant) -> SafeString:
+        merchant = grant.mini_program.merchant
+        return format_html(
+            '<a href="{}">{}</a>', reverse("admin:portal_merchant_change", args=[merchant.pk]), merchant
+        )
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Once a request."""
+        found: dict[str, Any] = request.__dict__.setdefault("_grants", {})
+        if object_id not in found:
+            found[object_id] = super().get_object(request, object_id, from_field)
+        return found[object_id]
+
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
-        """Adds what they may see, the history, and what failed lately between these two."""
-        grant = self.get_queryset(request).filter(pk=unquote(object_id)).first()
-        extra = {"lines": _lines(grant), "decisions": _decisions(grant), "failures": _errors(grant)} if grant else {}
+        """Adds what they may see, the history, what failed between these two, and what the merchant was told."""
+        grant = self.get_object(request, unquote(object_id))
+        extra = one_grant.page(request, grant) if grant else {}
         return super().change_view(request, object_id, form_url, {**extra, **(extra_context or {})})
+
+    def links(self, request: HttpRequest, row: MiniProgramGrant) -> list[dict[str, str]]:
+        if not request.user.has_perm("authapi.view_erroraudit"):
+            return []
+        url = why_link(user=f"#{row.user_id}", program=row.mini_program.app_id, scope=row.names)
+        return [{"label": _("Why?"), "url": url}]
 
     # --- Revoking ----------------------------------------------------------------------------------------------
 
@@ -184,27 +207,3 @@ def _revoked(grant: MiniProgramGrant, operator: Any, reason: str, names: Sequenc
     if not grant.revoke(by=operator, scopes=part, reason=reason):
         return ""
     return _("Took away %s") % ", ".join(part) if part else _("Revoked")
-
-
-def _lines(grant: MiniProgramGrant) -> list[dict[str, Any]]:
-    """What this grant opens: each scope, its label, since when, on what terms."""
-    known = scopes.catalogue()
-    return [
-        {
-            "name": name,
-            "label": known[name].label if name in known else "",
-            "since": grant.since_of(name),
-            "terms": terms.words(grant.term_of(name)),
-        }
-        for name in grant.names
-    ]
-
-
-def _decisions(grant: MiniProgramGrant) -> QuerySet[Any]:
-    return grant.decisions.select_related("actor").order_by("-at", "-id")[:LINES]
-
-
-def _errors(grant: MiniProgramGrant) -> QuerySet[Any]:
-    """By string, like its URLs: the portal does not import the API."""
-    rows = apps.get_model("authapi", "ErrorAudit").objects
-    return rows.filter(user=grant.user_id, app_id=grant.mini_program.app_id).order_by("-at", "-id")[:LINES]

@@ -60,6 +60,7 @@ class KeysetList(ChangeList):
         try:
             with patiently():
                 self.result_list = self._rows()
+                self.result_count = Count(len(self.result_list), "at least")  # what is said if counting takes too long
                 self.result_count = self._count()
         except OperationalError as error:
             if getattr(error.__cause__, "sqlstate", "") != CANCELLED:
@@ -149,7 +150,7 @@ class KeysetList(ChangeList):
         if not self.has_next and not self.has_previous:
             return Count(len(self.result_list))
         guess = 0 if self.query else rounded(estimated(self.queryset))
-        if guess > 10 * COUNTED:
+        if guess > 2 * COUNTED:
             return Count(guess, "about")
         number = self.queryset.values("pk")[: COUNTED + 1].count()
         if number <= COUNTED:

@@ -83,6 +83,7 @@ class AbuseReportAdmin(ReadOnlyAdmin):
     search_fields = ("id",)
     search_help_text = gettext_lazy("appId, or the login, phone or e-mail of who reported it; in full.")
     ordering = ("-state", "created", "id")
+    is_long, sortable_by = False, None  # people must write them
     actions = ("take", "release", "close")
     harmless_acts = ("take", "release", "close")
     fields = (

@@ -5,6 +5,7 @@ from datetime import datetime
 from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 
+from portal.models import MiniProgramGrant
 from portal.terms import Stored, Term
 
 
@@ -31,3 +32,12 @@ def told(stored: Stored | None) -> str:
     for scope in stored or {}:
         alike.setdefault(words(Term.read(stored or {}, scope)), []).append(scope)
     return "; ".join(f"{', '.join(scopes)} {text}" for text, scopes in alike.items() if text)
+
+
+def state(grant: MiniProgramGrant) -> str:
+    """Live, paused, ended by somebody, or past its time."""
+    if grant.ended_at:
+        return _("Ended")
+    if not grant.is_live:
+        return _("Expired")
+    return _("Paused") if grant.paused_at else _("Live")

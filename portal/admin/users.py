@@ -6,71 +6,22 @@ from allauth.account.admin import EmailAddress
 from allauth.mfa.admin import Authenticator
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
-from django.utils.html import format_html_join
-from django.utils.safestring import SafeString
+from django.urls import URLPattern
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from portal import masking, second_factor
+from portal.admin import person, reveals
 from portal.admin.log_lines import log_about
 from portal.admin.lookups import find_user
 from portal.admin.pages import EditAdmin
-from portal.models import Address, Contact, LoginId, User
+from portal.models import User
 
 ROLE_FIELDS = ("is_active", "is_staff", "is_superuser", "groups")
-
-
-class MaskedInline(admin.TabularInline):  # type: ignore[type-arg]  # not subscriptable at run time
-    """Rows of a person, each value masked, none to edit."""
-
-    extra = 0
-    can_delete = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    @admin.display(description=gettext_lazy("value"))
-    def masked(self, row: LoginId | Contact) -> str:
-        if row.type == "EMAIL":
-            return masking.email(row.value)
-        return masking.phone(row.value) if row.value.startswith("+") else masking.text(row.value)
-
-
-class LoginIdInline(MaskedInline):
-    """What they sign in with."""
-
-    model = LoginId
-    verbose_name_plural = gettext_lazy("signs in with")
-    fields = readonly_fields = ("type", "masked")
-
-
-class ContactInline(MaskedInline):
-    """How they are reached."""
-
-    model = Contact
-    fields = readonly_fields = ("type", "masked")
-
-
-class AddressInline(MaskedInline):
-    """Where things are sent to: the country, and a hint of the rest."""
-
-    model = Address
-    fields = readonly_fields = ("label", "region", "masked_city", "masked_street")
-
-    @admin.display(description=gettext_lazy("city"))
-    def masked_city(self, row: Address) -> str:
-        return masking.text(row.city)
-
-    @admin.display(description=gettext_lazy("street and number"))
-    def masked_street(self, row: Address) -> str:
-        return masking.text(row.address1)
 
 
 @admin.register(User)
@@ -83,12 +34,36 @@ class UserAdmin(EditAdmin):
     search_help_text = gettext_lazy("Login, external id, phone number or e-mail, in full; or # and a number.")
     ordering = ("-pk",)
     is_long, sortable_by = True, ()
-    inlines = (LoginIdInline, ContactInline, AddressInline)
     actions = ("freeze", "unfreeze", "reset_second_factor")
     filter_horizontal = ("groups",)
-    about = ("__str__", "status", "external_id", "nickname", "name_in_full", "nationality", "see")
-    fields = (*about, *ROLE_FIELDS, "last_login", "date_joined", "reason")
-    readonly_fields = (*about, "last_login", "date_joined")
+    about = ("__str__", "status", "external_id", "masked_nickname", "masked_name", "has_birthday", "nationality")
+    times = ("last_login", "date_joined", "deletion_due_at")
+    fields = (*about, *times, *ROLE_FIELDS, "reason")
+    readonly_fields = (*about, *times)
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*reveals.urls(), *super().get_urls()]
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Once a request."""
+        found: dict[str, Any] = request.__dict__.setdefault("_people", {})
+        if object_id not in found:
+            found[object_id] = super().get_object(request, object_id, from_field)
+        return found[object_id]
+
+    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
+        """Adds all there is about this person."""
+        user = self.get_object(request, unquote(object_id))
+        extra = person.page(user) if user else {}
+        return super().change_view(request, object_id, form_url, {**extra, **(extra_context or {})})
+
+    def links(self, request: HttpRequest, row: User) -> list[dict[str, str]]:
+        found = []
+        if request.user.has_perm(reveals.PERMISSION):
+            found.append({"label": _("Reveal personal data"), "url": self._url("reveal", str(row.pk))})
+        if request.user.has_perm("authapi.view_erroraudit"):
+            found.append({"label": _("Why?"), "url": person.why_link(user=f"#{row.pk}")})
+        return found
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -96,6 +71,12 @@ class UserAdmin(EditAdmin):
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Who is an operator, and in which role, is an administrator's to say: of others, never of superusers."""
         return bool(request.user.has_perm("portal.change_roles")) and (obj is None or may_manage(request, obj))
+
+    def get_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Roles are shown of operators, and to whoever can make one."""
+        if obj is None or obj.is_staff or self.has_change_permission(request, obj):
+            return self.fields
+        return [name for name in self.fields if name not in ROLE_FIELDS or name == "is_active"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         """Superusers are made on the command line, or by one of them."""
@@ -165,28 +146,26 @@ class UserAdmin(EditAdmin):
 
     def _refuse_others_operators(self, request: HttpRequest, rows: QuerySet[User]) -> None:
         """Operators are for those who give roles; themselves and superusers are for nobody but a superuser."""
-        for person in rows.filter(is_staff=True):
-            if not self.has_change_permission(request, person):
+        for colleague in rows.filter(is_staff=True):
+            if not self.has_change_permission(request, colleague):
                 raise PermissionDenied
 
-    @admin.display(description=gettext_lazy("see"))
-    def see(self, user: User) -> SafeString:
-        links = (
-            ("portal_miniprogramgrant", "user__id__exact", _("Grants")),
-            ("portal_consentdecision", "user__id__exact", _("Decisions")),
-            ("portal_abusereport", "user__id__exact", _("Reports")),
-            ("authapi_erroraudit", "user__id__exact", _("Errors")),
-        )
-        return format_html_join(
-            " · ",
-            '<a href="{}?{}={}">{}</a>',
-            ((reverse(f"admin:{model}_changelist"), key, user.pk, label) for model, key, label in links),
-        )
+    @admin.display(description=gettext_lazy("nickname"))
+    def masked_nickname(self, user: User) -> str:
+        return person.masked(lambda: user.nickname)
+
+    @admin.display(description=gettext_lazy("name"))
+    def masked_name(self, user: User) -> str:
+        return person.masked(lambda: user.name_in_full)
+
+    @admin.display(description=gettext_lazy("birthday"))
+    def has_birthday(self, user: User) -> str:
+        return person.masked(lambda: masking.DOTS * bool(user.birth_date))
 
 
-def may_manage(request: HttpRequest, person: User) -> bool:
+def may_manage(request: HttpRequest, user: User) -> bool:
     """Nobody raises themselves, and only a superuser touches a superuser."""
-    return request.user.is_superuser or (person.pk != request.user.pk and not person.is_superuser)
+    return request.user.is_superuser or (user.pk != request.user.pk and not user.is_superuser)
 
 
 def _set_status(user: User, before: str, after: str) -> bool:

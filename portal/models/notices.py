@@ -36,7 +36,7 @@ class NoticeQuerySet(models.QuerySet["MerchantNotice"]):
     def tell_all(self, notices: "Iterable[tuple[MiniProgramGrant, dict[str, Any]]]") -> "list[MerchantNotice]":
         """Queue these (grant, body), but for those of merchants who want none. One statement for a thousand."""
         made = [
-            MerchantNotice(merchant=grant.mini_program.merchant, body=_about(grant, body))
+            MerchantNotice(merchant=grant.mini_program.merchant, grant_id=grant.pk, body=_about(grant, body))
             for grant, body in notices
             if grant.mini_program.merchant.notify_url
         ]
@@ -76,6 +76,10 @@ class MerchantNotice(models.Model):
 
     notify_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="notices")
+    # What it is about; empty in rows from before this was kept.
+    grant = models.ForeignKey(
+        "portal.MiniProgramGrant", on_delete=models.CASCADE, null=True, editable=False, related_name="notices"
+    )
     body = models.JSONField()
     state = models.CharField(max_length=16, choices=State, default=State.WAITING)
     attempts = models.PositiveIntegerField(default=0)

@@ -100,6 +100,7 @@ class User(AbstractUser):
         permissions = (
             ("change_roles", "Can make operators and give them roles"),
             ("reset_second_factor", "Can reset the second factor of operators"),
+            ("reveal_personal_data", "Can see personal data in full, for a reason"),
         )
 
     def __str__(self) -> str:
