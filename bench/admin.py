@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
 from typing import Any
 
 from bench import database, plan, processes
@@ -48,17 +47,12 @@ def bench(users: int) -> None:
         run("manage.py", "migrate", "-v0")
         print(run("manage.py", "load_fixture_scale", "--users", str(users)))
         pages = [json.loads(line) for line in run("-m", "bench.admin_lists").splitlines()]
-        switch = kill_switch(postgres, run)
+        switch = json.loads(run("-m", "bench.admin_kill").splitlines()[-1])
     found = table(pages)
     plan.RESULTS.mkdir(parents=True, exist_ok=True)
     (plan.RESULTS / "admin.md").write_text(found)
     print(found)
     print(json.dumps({**worst(pages), **switch}))
-
-
-def kill_switch(postgres: database.Database, run: Callable[..., str]) -> dict[str, float | None]:
-    """Seconds until a mass revocation is in effect, and until its rows have followed. Not measured so far."""
-    return {"kill_switch_effective_s": None, "kill_switch_rows_s": None}
 
 
 def worst(pages: list[dict[str, Any]]) -> dict[str, float]:

@@ -99,7 +99,9 @@ def test_the_beginning_of_a_name_lists_what_it_may_be(desk: Desk, shop: MiniProg
     [
         ("suspend", "/admin/portal/miniprogram/"),
         ("reports", "/admin/portal/abusereport/"),
-        ("ledger", "/admin/portal/consentdecision/"),
+        ("ledger", "/admin/authapi/ledgercheck/"),
+        ("why?", "/admin/why/"),
+        ("stuck", "/admin/portal/job/"),
         ("kill", "/admin/portal/massrevocation/"),
         ("passkey", "/admin/second-factor/"),
         ("dashboard", "/admin/"),
@@ -118,7 +120,7 @@ def test_what_an_operator_may_not_view_is_not_found(alice: User, shop: MiniProgr
     clerk = User.objects.create_user("clerk", is_staff=True)
     clerk.user_permissions.set(Permission.objects.filter(codename="view_merchant"))
     desk = Desk(clerk)
-    for term in ("alice", "#1", row.trace_id, row.code, "reports", "ledger"):
+    for term in ("alice", "#1", row.trace_id, row.code, "reports", "ledger", "why?"):
         assert "Nothing that you may view was found." in lists(desk, term)
     assert leads_to(desk, "shop") == f"/admin/portal/merchant/{shop.merchant_id}/change/"
 

@@ -249,5 +249,5 @@ def test_a_step_in_its_transaction_is_not_taken_over_however_long_it_is_silent()
             slow.hold()
             assert pool.submit(reclaim).result() == []
         assert pool.submit(reclaim).result() == [job]
-    with pytest.raises(LostError):
+    with pytest.raises(LostError), transaction.atomic():
         slow.hold()

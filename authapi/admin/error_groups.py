@@ -77,7 +77,7 @@ class SeenFilter(RecentFilter):
 class ErrorGroupAdmin(ReadOnlyAdmin):
     """What goes wrong, once each: spiking first, then new, then the rest by time, and what is known last."""
 
-    list_display = ("badge", "code", "endpoint", "app_id", "client_id", "why", "first_at", "last_at", "times", "hour")
+    list_display = ("badge", "code", "endpoint", "app_id", "client_id", "times", "hour", "since", "until", "why")
     list_display_links = ("code",)
     list_filter = (StateFilter, SeenFilter, AuditAppFilter, ClientFilter, NameFilter, CodeFilter)
     search_fields = ("fingerprint",)
@@ -85,13 +85,22 @@ class ErrorGroupAdmin(ReadOnlyAdmin):
     sortable_by = ()
     actions = ("mark", "unmark")
     harmless_acts = actions
-    fields = (
-        *("badge", "code", "endpoint", "app_id", "client_id", "sample_reason", "first_at", "last_at", "times", "hour"),
-        *("known_at", "known_by", "known_note"),
-    )
     readonly_fields = ("badge", "times", "hour")
     is_exported = True
-    exported_instead = {"badge": "state", "why": "cause", "times": "count", "hour": "last_hour"}
+    exported_instead = {
+        "badge": "state",
+        "times": "count",
+        "hour": "last_hour",
+        "since": "first_at",
+        "until": "last_at",
+        "why": "cause",
+    }
+
+    def get_fields(self, request: HttpRequest, obj: ErrorGroup | None = None) -> Any:
+        """Side by side, so that what to do stands on the first screen."""
+        known = ["known_note", ("known_by", "known_at")] if obj and obj.known_at else []
+        rows = [("badge", "times", "hour"), ("code", "endpoint"), ("app_id", "client_id"), ("first_at", "last_at")]
+        return [*rows, "sample_reason", *known]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -106,6 +115,14 @@ class ErrorGroupAdmin(ReadOnlyAdmin):
     def badge(self, group: ErrorGroup) -> str:
         state = ErrorGroup.State(group.state)
         return format_html('<span class="error-state is-{}">{}</span>', state.name.lower(), state.label)
+
+    @admin.display(description=gettext_lazy("since"))
+    def since(self, group: ErrorGroup) -> str:
+        return when(group.first_at)
+
+    @admin.display(description=gettext_lazy("latest"))
+    def until(self, group: ErrorGroup) -> str:
+        return when(group.last_at)
 
     @admin.display(description=gettext_lazy("cause"))
     def why(self, group: ErrorGroup) -> str:
@@ -129,6 +146,8 @@ class ErrorGroupAdmin(ReadOnlyAdmin):
         if group := self.get_object(request, unquote(object_id)):
             extra = {
                 "title": str(group),
+                "subtitle": None,
+                "period": {"by_hour": True},  # for the chart's table
                 "hint": hints.hint(group.code, group.cause),
                 "chart": trend(group),
                 "latest": latest(group),
@@ -170,6 +189,13 @@ class ErrorGroupAdmin(ReadOnlyAdmin):
 
         warning = _("Its note is taken away, and it comes to the top again when it is new or spiking.")
         return self.act(request, rows, "unmark", do, warning=warning)
+
+
+def when(moment: datetime) -> str:
+    """`09:12` today, `24 Nov 09:12` before, and last year with the year."""
+    local, today = timezone.localtime(moment), timezone.localdate()
+    day = "" if local.date() == today else f"{local.day} {local:%b} "
+    return f"{day}{local:%Y }{local:%H:%M}" if local.year != today.year else f"{day}{local:%H:%M}"
 
 
 def trend(group: ErrorGroup) -> Chart:

@@ -69,7 +69,7 @@ class ExportForm(forms.Form):
     """Why, and as what."""
 
     kind = forms.ChoiceField(
-        label=gettext_lazy("Form"),
+        label=gettext_lazy("File format"),
         choices=[(name, kind.label) for name, kind in KINDS.items()],
         initial="csv",
         widget=forms.RadioSelect,

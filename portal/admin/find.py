@@ -14,10 +14,11 @@ from django.contrib import admin
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_http_methods
 
 from portal.admin.lookups import find_user
+from portal.console import PAGES
 from portal.dashboard.periods import listed
 from portal.models import Merchant, MiniProgram, MiniProgramGrant
 
@@ -81,7 +82,7 @@ def errors(request: HttpRequest, term: str) -> Iterator[Hit]:
 ALSO = {
     "User": "people persons phone e-mail freeze unfreeze",
     "MiniProgramGrant": "permissions consents revoke",
-    "ConsentDecision": "ledger history consents",
+    "ConsentDecision": "history consents",
     "MassRevocation": "kill switch bulk revoke",
     "AbuseReport": "abuse complaints",
     "ErrorGroup": "errors spiking known causes",
@@ -91,10 +92,12 @@ ALSO = {
     "ScopeApproval": "scopes review approve refuse purposes",
     "Merchant": "client-id keys",
     "LogEntry": "operators acts audit",
+    "LedgerCheck": "ledger seals verify tampering",
+    "Job": "tasks queue worker stuck",
     "Group": "roles",
 }
-# Pages beside the lists; one that this console has not got is left out.
-PAGES = (
+# What everybody may open. Other pages beside the lists are the console's.
+OWN = (
     ("Dashboard", "admin:index", "home start overview charts"),
     ("Second factor", "admin:second_factor", "mfa totp passkey recovery codes"),
     ("Change password", "admin:password_change", ""),
@@ -114,11 +117,11 @@ def _pages(request: HttpRequest) -> Iterator[tuple[str, str, str]]:
         for model in app["models"]:
             if model["admin_url"]:
                 yield str(model["name"]).capitalize(), model["admin_url"], ALSO.get(model["object_name"], "")
-    for name, url, words in PAGES:
-        try:
-            yield name, reverse(url), words
-        except NoReverseMatch:
-            continue
+    for page in PAGES:
+        if request.user.has_perm(page.permission):
+            yield page.name, reverse(f"admin:{page.url}"), ""
+    for name, url, words in OWN:
+        yield name, reverse(url), words
 
 
 FINDERS: tuple[tuple[str, Callable[[HttpRequest, str], Iterable[Hit]]], ...] = (

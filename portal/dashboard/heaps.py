@@ -12,6 +12,7 @@ from django.utils.dateparse import parse_datetime
 MOST = 10_000
 
 _NEVER = "CAST(NULL AS timestamp with time zone)"
+_ESTIMATE = f"SELECT '{{name}}', CAST(reltuples AS bigint), {_NEVER} FROM pg_class WHERE oid = to_regclass(%s)"  # noqa: S608
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,11 @@ class Heap:
         return f"{MOST:,}+" if self.is_endless else f"{self.count:,}"
 
 
-def count(rows: Mapping[str, tuple[QuerySet[Any, Any], str]]) -> dict[str, Heap]:
+def count(rows: Mapping[str, tuple[QuerySet[Any, Any], str]], **indexes: str) -> dict[str, Heap]:
     """A heap for each of {name: (rows, the field that says since when, or "")}. One statement.
 
-    The rows' order says which of them are looked at, where there are more than MOST.
+    The rows' order says which of them are looked at, where there are more than MOST. On PostgreSQL also a heap for
+    each of `indexes`, {name: an index}: about how many rows it holds, as the last ANALYZE found.
     """
     if not rows:
         return {}
@@ -44,6 +46,9 @@ def count(rows: Mapping[str, tuple[QuerySet[Any, Any], str]]) -> dict[str, Heap]
         oldest = f"min({connection.ops.quote_name(column)})" if field else _NEVER
         parts.append(f"SELECT '{name}', count(*), {oldest} FROM ({statement}) {name}")  # noqa: S608  (names are ours)
         values += parameters
+    for name, index in indexes.items() if connection.vendor == "postgresql" else ():
+        parts.append(_ESTIMATE.format(name=name))
+        values.append(index)
     with connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join(parts), values)
         return {name: Heap(number, _moment(oldest)) for name, number, oldest in cursor.fetchall()}
@@ -55,13 +60,3 @@ def _moment(value: Any) -> datetime | None:
         found = parse_datetime(value)
         return found.replace(tzinfo=UTC) if found else None
     return value  # type: ignore[no-any-return]
-
-
-def estimate(index: str) -> int | None:
-    """About how many rows an index of PostgreSQL holds, as its last ANALYZE found; None where nobody knows."""
-    if connection.vendor != "postgresql":
-        return None
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT reltuples FROM pg_class WHERE oid = to_regclass(%s)", [index])
-        found = cursor.fetchone()
-    return int(found[0]) if found and found[0] > 0 else None

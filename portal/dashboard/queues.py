@@ -69,7 +69,8 @@ WAITING: Mapping[str, tuple[str, Callable[[], Rows | None]]] = {
 def count(user: Any) -> dict[str, Heap]:
     """The heaps this operator may view. One statement."""
     chosen = {name: rows() for name, (permission, rows) in WAITING.items() if user.has_perm(permission)}
-    return heaps.count({name: rows for name, rows in chosen.items() if rows})
+    indexes = {"grants_about": "one_live_grant"} if "grants" in chosen else {}
+    return heaps.count({name: rows for name, rows in chosen.items() if rows}, **indexes)
 
 
 def lines(found: Mapping[str, Heap]) -> list[Queue]:

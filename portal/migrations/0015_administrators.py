@@ -30,7 +30,7 @@ def add_administrators(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("portal", "0014_export_roles")]
+    dependencies = [("portal", "0014_export_roles"), ("authapi", "0006_error_group_roles")]
 
     operations = [
         migrations.AlterModelOptions(
