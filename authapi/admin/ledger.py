@@ -82,6 +82,7 @@ class LedgerCheckAdmin(ReadOnlyAdmin):
     list_display = ("asked_at", "asked_by", "result", "rows", "wrong", "finished_at")
     list_select_related = ("asked_by", "job")
     ordering = ("-pk",)
+    is_long = False  # operators ask for each
     fields = ("asked_by", "asked_at", "result", "rows", "wrong", "finished_at")
     readonly_fields = ("result",)
 

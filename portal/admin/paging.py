@@ -102,8 +102,11 @@ class KeysetList(ChangeList):
 
     @property
     def ordering(self) -> list[tuple[str, bool]]:
-        """(column, whether it goes down) of the list, from its first page on."""
-        return [(name.removeprefix("-"), name.startswith("-")) for name in map(str, self.queryset.query.order_by)]
+        """(column, whether it goes down) of the list, from its first page on; what comes again orders nothing."""
+        columns: dict[str, bool] = {}
+        for name in map(str, self.queryset.query.order_by):
+            columns.setdefault(name.removeprefix("-"), name.startswith("-"))
+        return list(columns.items())
 
     def _values(self, text: str) -> list[Any]:
         """What the address says the page begins or ends with."""
