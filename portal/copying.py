@@ -47,7 +47,7 @@ def defaults(model: Model, given: set[str]) -> dict[str, Any]:
     for field in model._meta.concrete_fields:
         if field.column not in given and not field.primary_key:
             value = field.get_db_prep_save(field.get_default(), connection)
-            found[field.column] = getattr(value, "obj", value)
+            found[str(field.column)] = getattr(value, "obj", value)
     return found
 
 

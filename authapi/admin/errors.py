@@ -16,6 +16,7 @@ from authapi.models import ErrorAudit
 from portal.admin.filters import RecentFilter, SpanFilter, TextFilter
 from portal.admin.lookups import led_to
 from portal.admin.pages import ReadOnlyAdmin
+from portal.models import Merchant, MiniProgram
 
 TRACE_ID = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
 
@@ -120,7 +121,9 @@ class ErrorAuditAdmin(ReadOnlyAdmin):
             return queryset, False
         if TRACE_ID.fullmatch(term):
             return queryset.filter(trace_id=term.lower()), False
-        return led_to(queryset, Q(app_id=term), Q(client_id=term)), False
+        app = Q(app_id=term), MiniProgram.objects.filter(client_id=term)
+        client = Q(client_id=term), Merchant.objects.filter(client_id=term)
+        return led_to(queryset, app, client), False
 
     @admin.display(description=gettext_lazy("user"))
     def who(self, row: ErrorAudit) -> str:

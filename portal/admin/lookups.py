@@ -57,11 +57,18 @@ def find_user(term: str) -> User | None:
     return auth.find(term) or User.objects.filter(external_id=term).first()
 
 
-def led_to(rows: QuerySet[Any], *meanings: Q) -> QuerySet[Any]:
-    """The rows of those of these meanings of a term that any row has. One statement more, and an index for each."""
+def led_to(rows: QuerySet[Any], *meanings: tuple[Q, QuerySet[Any]]) -> QuerySet[Any]:
+    """The rows of what a term means: of those meanings that any row has, the ones known to us if there are any.
+
+    Each meaning is a condition on the rows, and who would be known under it. One statement more; then an index can be
+    read in its order, which it cannot for alternatives that are asked for at once.
+    """
     every = rows.model._default_manager.order_by()
-    flags = every.values_list(*(Exists(every.filter(meaning)) for meaning in meanings))[:1]
+    flags = [Exists(every.filter(meaning)) for meaning, _whose in meanings]
+    known = [Exists(whose) for _meaning, whose in meanings]
+    first = next(iter(every.values_list(*flags, *known)[:1]), ())
+    there = [(meaning, first[n + len(meanings)]) for n, (meaning, _whose) in enumerate(meanings) if first and first[n]]
     found = NOTHING
-    for meaning, is_there in zip(meanings, next(iter(flags), ()), strict=False):
-        found |= meaning if is_there else NOTHING
+    for meaning in [meaning for meaning, is_known in there if is_known] or [meaning for meaning, _known in there]:
+        found |= meaning
     return rows.filter(found)

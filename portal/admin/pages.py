@@ -74,14 +74,14 @@ class ConsoleAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not subscript
         export = {"may_export": exports.is_allowed(self, request)}
         return super().changelist_view(request, {**title, **export, **(extra_context or {})})
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], *args: Any) -> HttpResponse | None:
         """All rows of the list only where the list says how many that are."""
         across = request.POST.get("select_across", "0") == "1"
         if across and len(queryset.values("pk")[: COUNTED + 1]) > COUNTED:
             words = _("Nothing was done: that is for at most %s rows at once. Narrow the list first.") % f"{COUNTED:,}"
             self.message_user(request, words, messages.ERROR)
             return None
-        return super().response_action(request, queryset)
+        return super().response_action(request, queryset, *args)
 
     # --- Acts: an admin action with a page in between that asks why --------------------------------------------
 
@@ -188,7 +188,7 @@ class ReadOnlyAdmin(ConsoleAdmin):
     """For looking, never for editing: history, codes, tokens, errors."""
 
     is_long = True
-    sortable_by: Any = ()
+    sortable_by: ClassVar[Any] = ()
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -51,6 +51,7 @@ class KeysetList(ChangeList):
     """Django's list, paged by the values of its rows. Every column it is ordered by holds no NULL."""
 
     has_next = has_previous = too_slow = False
+    result_count: "Count"
 
     def get_results(self, request: HttpRequest) -> None:
         """The rows of this page, and how many there are; nothing but an advice where that takes too long."""
@@ -68,7 +69,7 @@ class KeysetList(ChangeList):
             self.too_slow = not self.result_list
         self.show_full_result_count, self.show_admin_actions = False, True
         self.can_show_all = self.multi_page = False
-        self.paginator = self.model_admin.get_paginator(request, self.result_list, self.list_per_page)
+        self.paginator = self.model_admin.get_paginator(request, self.queryset.none(), self.list_per_page)
 
     # --- One page ----------------------------------------------------------------------------------------------
 
@@ -136,7 +137,7 @@ class KeysetList(ChangeList):
 
     # --- Order and number --------------------------------------------------------------------------------------
 
-    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str]:
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         """By what an index keeps in order only: a column that is not offered for sorting is not sorted by."""
         asked = self.params.get(ORDER_VAR, "")
         offered = [str(number) for number, name in enumerate(self.list_display) if name in (self.sortable_by or ())]

@@ -57,7 +57,7 @@ class GrantQuerySet(models.QuerySet["MiniProgramGrant"]):
         """Those with this scope; by an index of their names alone where there is one (grants_scopes)."""
         if connection.vendor != "postgresql":
             return self.filter(scopes__has_key=scope)
-        return self.alias(names=ScopeNames("scopes")).filter(names__contains=[scope])
+        return self.alias(scope_names=ScopeNames("scopes")).filter(models.Q(scope_names__contains=[scope]))
 
 
 class MiniProgramGrant(GrantedScopes):

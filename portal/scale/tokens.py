@@ -20,9 +20,8 @@ def load(lives: Lives, chance: random.Random) -> None:
     access, refresh = next_id(AccessToken), next_id(RefreshToken)
     columns = ("id", "user_id", "application_id", "token_checksum", "scope", "created", "updated", "expires")
     copy_lines(AccessToken, columns, _access(lives, places, access, chance), token="", source_refresh_token_id=None)
-    columns = ("id", "user_id", "application_id", "token_checksum", "token_family", "access_token_id", "created")
-    lines = _refresh(lives, places, (access, refresh), chance)
-    copy_lines(RefreshToken, (*columns, "updated"), lines, token="", revoked=None)
+    columns = (*columns[:4], "token_family", "access_token_id", "created", "updated")
+    copy_lines(RefreshToken, columns, _refresh(lives, places, (access, refresh), chance), token="", revoked=None)
 
 
 def _access(lives: Lives, places: list[int], first: int, chance: random.Random) -> Iterator[str]:
