@@ -55,7 +55,8 @@ def _plain(text: str) -> str:
 
 # --- Making visible ---------------------------------------------------------------------------------------------
 
-_MARKS = {"\r": "␍", "\n": "␊\n", "\t": "␉", "\0": "␀"}
+LF = "⟨LF⟩"
+_MARKS = {"\r": "⟨CR⟩", "\n": f"{LF}\n", "\t": "⟨TAB⟩", "\0": "⟨NUL⟩"}
 
 
 def visible(message: bytes) -> str:
@@ -74,6 +75,6 @@ def _shown(character: str) -> str:
 
 def _ended(line: str) -> str:
     """Blanks before the line end, as dots."""
-    text, mark = (line[:-1], line[-1]) if line.endswith("␊") else (line, "")
+    text, mark = (line.removesuffix(LF), LF) if line.endswith(LF) else (line, "")
     bare = text.rstrip(" ")
     return bare + "·" * (len(text) - len(bare)) + mark

@@ -4,7 +4,7 @@ The decision is that of `judgements`, which the endpoint itself carries out; her
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from difflib import get_close_matches
@@ -53,9 +53,9 @@ class Explanation:
 def explain(user: User, app_id: str, names: Sequence[str] | None) -> Explanation:
     """What this call would come to now. `names` None means that it names no scopes."""
     if not user.is_active:
-        refusal = results.UnknownError("Authentication credentials were not provided.")
+        nobody = results.UnknownError("Authentication credentials were not provided.")
         reasons = ["The account is closed: is_active is off, so nobody can be signed in with it."]
-        return Explanation("HTTP 401: nobody is signed in", serializers.jsapi_error(refusal), 401, reasons)
+        return Explanation("HTTP 401: nobody is signed in", serializers.jsapi_error(nobody), 401, reasons)
     try:
         params = serializers.check(serializers.GetAuthCodeParams, {"appId": app_id, "scopes": names})
     except serializers.UnfitError as error:
@@ -120,7 +120,7 @@ def _reasons(case: _Case) -> list[str]:
         return [*found, f"There is no such mini-program.{f' Did they mean {near.client_id}?' if near else ''}"]
     found += _stopped(case.program)
     if case.grant and case.grant.is_live and case.grant.paused_at:
-        found.append(f"The user paused this mini-program on {when(case.grant.paused_at)}.")
+        found.append(_ended(f"The user paused this mini-program on {when(case.grant.paused_at)}."))
     return found
 
 
@@ -170,14 +170,20 @@ def _until(moment: datetime | None) -> str:
 
 def _about(case: _Case, name: str, becomes: str, why: str) -> Line:
     scope, approval = scopes.catalogue().get(name), case.approvals.get(name)
-    return Line(name, str(scope.label) if scope else "", becomes, why, approval.purpose if approval else "")
+    label, purpose = str(scope.label) if scope else "", approval.purpose if approval else ""
+    return Line(name, label, becomes, _ended(why), purpose)
+
+
+def _ended(sentence: str) -> str:
+    """With one full stop: a time may end in one, as 2:38 a.m. does."""
+    return sentence[:-1] if sentence.endswith("..") else sentence
 
 
 # --- Why a scope fails ----------------------------------------------------------------------------------------
 
 
 def _failed(case: _Case, name: str, code: str) -> Line:
-    whys = {
+    whys: dict[str, Callable[[_Case, str], str]] = {
         results.SCOPE_UNKNOWN: _unknown,
         results.SCOPE_NOT_APPROVED: _not_approved,
         results.SCOPE_REFUSED: lambda case, name: "The user paused this mini-program.",

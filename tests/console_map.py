@@ -98,6 +98,7 @@ PAGES = {
     "second-factor/codes/": Page(),
     "second-factor/<int:pk>/remove/": Page(arguments={"int:pk": 0}),
     "authapi/ledgercheck/verify/": Page(),
+    "portal/user/<int:pk>/reveal/": Page(FROM_SUPPORT, FROM_SUPPORT, {"int:pk": 1}),
     "portal/miniprogram/register/": Page(MANAGER, MANAGER),
     "portal/miniprogram/<path:object_id>/words/": Page(MANAGER, MANAGER),
     "portal/miniprogram/<path:object_id>/review/": Page(EVERYBODY, MANAGER),

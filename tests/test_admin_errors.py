@@ -124,12 +124,6 @@ def test_what_means_nothing_finds_nothing(desk: Desk, query: dict[str, str]) -> 
     assert not found(desk, row(), **query)
 
 
-def test_a_name_that_is_known_is_searched_as_what_it_is(desk: Desk, shop: MiniProgram) -> None:
-    of_app, of_client = row(app_id="shop"), row(client_id="shop")
-    assert found(desk, of_app, q="shop")
-    assert not found(desk, of_client, q="shop")
-
-
 @pytest.mark.parametrize(
     "query", ["", "code=ACCESS_DENIED", "client=shop-client&address=10.1.2.3&endpoint=applyToken&within=day&q=shop"]
 )

@@ -245,7 +245,7 @@ LEFT_OUT: dict[type[Model], str] = {
     MiniProgramGrant: "user next_end_at reminded_at",
     ConsentDecision: "user mac trace_id",
     InboxNotice: "id user",
-    AbuseReport: "id user closed_by",
+    AbuseReport: "id user closed_by assigned_to assigned_at outcome",
     AccessCount: "id grant",
     LoginId: "id user value_index",
     Contact: "id user",

@@ -247,8 +247,8 @@ def test_a_disabled_merchant_and_an_unknown_one_are_told_apart() -> None:
 
 def test_what_cannot_be_seen_is_made_visible() -> None:
     text = "a \r\n\tb\u00a0\ufeff\u200b".encode() + b"\xff\0"
-    assert pasted_requests.visible(text) == "a ␍␊\n␉b⟨U+00A0⟩⟨U+FEFF⟩⟨U+200B⟩\\xff␀"
-    assert pasted_requests.visible(b"a  \nb") == "a··␊\nb"
+    assert pasted_requests.visible(text) == "a ⟨CR⟩⟨LF⟩\n⟨TAB⟩b⟨U+00A0⟩⟨U+FEFF⟩⟨U+200B⟩\\xff⟨NUL⟩"
+    assert pasted_requests.visible(b"a  \nb") == "a··⟨LF⟩\nb"
 
 
 @settings(max_examples=60, deadline=None, derandomize=True, database=None)
@@ -299,7 +299,7 @@ def test_an_auditor_pastes_what_a_merchant_sent(auditor: Desk, shop_server: Merc
     response = auditor.post(URL, {"text": text})
     page = response.content.decode()
     assert "The signature is fine." in page
-    assert "POST /v2/users/inquiryUserInfo␊" in page
+    assert "POST /v2/users/inquiryUserInfo⟨LF⟩" in page
     assert "no-store" in response["Cache-Control"]
     spoilt = auditor.post(URL, {"text": text.replace('"x"', '"y"')}).content.decode()
     assert "something else was signed" in spoilt

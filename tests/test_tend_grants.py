@@ -33,7 +33,7 @@ def tend(after: timedelta = timedelta(0), **options: Any) -> dict[str, int]:
     with on(timezone.now() + after):
         call_command("tend_grants", stdout=out, **options)
     lines = [line.rsplit(": ", 1) for line in out.getvalue().splitlines()]
-    assert len(lines) == 5
+    assert len(lines) == 6
     return {what: int(number) for what, number in lines if number != "0"}
 
 

@@ -102,7 +102,7 @@ def _rows(request: HttpRequest, page: "ConsoleAdmin") -> "QuerySet[Any]":
     """The list's rows, as the address narrows it and in its order."""
     query = request.GET.copy()
     query.pop(PAGE_VAR, None)
-    request.GET = query
+    request.GET = query  # type: ignore[assignment]
     try:
         rows: QuerySet[Any] = page.get_changelist_instance(request).queryset
     except IncorrectLookupParameters as error:
