@@ -58,7 +58,7 @@ class JobAdmin(ReadOnlyAdmin):
     search_fields = ("task__exact",)
     search_help_text = "The function's name, in full."
     ordering = ("-pk",)
-    is_long = False  # `cleanup` forgets what is done
+    is_long = False  # one job stands for a whole batch of rows
     actions = ("try_again", "give_up")
     harmless_acts = ("try_again",)
     fields = (
