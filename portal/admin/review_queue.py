@@ -50,6 +50,7 @@ class ScopeApprovalAdmin(ReadOnlyAdmin):
     list_filter = (ReviewFilter, AppIdFilter)
     list_select_related = ("mini_program", "entered_by")
     ordering = ("entered_at", "id")
+    is_long, sortable_by = False, None  # people must write them
 
     @admin.display(description=gettext_lazy("scope"), ordering="scope")
     def to_review(self, row: ScopeApproval) -> SafeString:

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 SCOPES = """
 CREATE INDEX grants_scopes ON portal_miniprogramgrant
-USING gin (jsonb_path_query_array(scopes, '$.keyvalue().key') jsonb_path_ops)
+USING gin (jsonb_path_query_array(scopes, '$.keyvalue().key', '{}', true) jsonb_path_ops)
 """  # GrantQuerySet.holding
 
 

@@ -37,7 +37,7 @@ def new_grant_id() -> str:
 class ScopeNames(models.Func):
     """The names of granted scopes, without since when, as PostgreSQL's JSON: of these there are few combinations."""
 
-    template = "jsonb_path_query_array(%(expressions)s, '$.keyvalue().key')"
+    template = "jsonb_path_query_array(%(expressions)s, '$.keyvalue().key', '{}', true)"
     output_field = models.JSONField()
 
 
