@@ -50,7 +50,8 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     """After a transactional test the tables are empty: bring the operators' roles back for the next test."""
     outcome = yield
     marker = item.get_closest_marker("django_db")
-    if nextitem and marker and marker.kwargs.get("transaction"):
+    transactional = "transactional_db" in getattr(item, "fixturenames", ())
+    if nextitem and (transactional or (marker and marker.kwargs.get("transaction"))):
         with item.config.stash[blocking_manager_key].unblock():
             restore_roles()
     return outcome
