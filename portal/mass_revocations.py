@@ -24,7 +24,7 @@ from portal.models.granted_scopes import TERMS
 
 logger = logging.getLogger(__name__)
 
-PAGE = 500  # grants a transaction
+PAGE = 1000  # grants a transaction
 REST = 0.1  # of the time a page takes, before the next: live traffic has its turn
 State = MassRevocation.State
 Grants = QuerySet[MiniProgramGrant]
