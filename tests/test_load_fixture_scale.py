@@ -1,6 +1,10 @@
 """`load_fixture_scale`: a made-up super-app, small here, in which everything fits together."""
 
+import os
+import subprocess
+import sys
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +18,7 @@ from portal import auth
 from portal.models import ConsentDecision, LoginId, Merchant, MiniProgram, MiniProgramGrant, User
 from portal.scale import people
 from tests.operators import Desk
+from tests.servers import ROOT
 
 SMALL = {"users": 2000, "programs": 30, "merchants": 10}
 
@@ -113,8 +118,10 @@ def test_it_refuses_numbers_that_do_not_fit_together(db: None, numbers: dict[str
     assert not User.objects.exists()
 
 
-def test_it_refuses_sqlite(db: None) -> None:
-    if connection.vendor == "postgresql":
-        pytest.skip("this is PostgreSQL")
-    with pytest.raises(CommandError, match="This needs PostgreSQL"):
-        load()
+def test_it_refuses_sqlite(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    command = [sys.executable, "manage.py", "load_fixture_scale", "--users", "1000"]
+    environment["VAR_DIR"] = str(tmp_path)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "This needs PostgreSQL" in done.stderr

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from django.conf import settings
 
-from tests import postgres, servers
+from tests import machine, postgres, servers
 from tests.redis_server import RedisServer
 
 pytestmark = pytest.mark.process
@@ -84,7 +84,8 @@ def steps(number: int) -> list[tuple[str]]:
 def cluster() -> Iterator[postgres.Cluster]:
     programs = postgres.programs()
     if programs is None:
-        pytest.skip(postgres.ADVICE)
+        machine.absent(postgres.ADVICE)
+    assert programs
     cluster = postgres.Cluster(programs)
     cluster.create()
     yield cluster

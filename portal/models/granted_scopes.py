@@ -33,8 +33,8 @@ class GrantedScopes(models.Model):
         abstract = True
 
     def cut(self) -> set[str]:
-        """The scopes that were taken away and stand here all the same: see MiniProgramGrant."""
-        raise NotImplementedError
+        """The scopes that were taken away and stand here all the same; MiniProgramGrant knows of some."""
+        return set()
 
     @property
     def is_live(self) -> bool:
