@@ -92,11 +92,9 @@ class Life:
         with suppress(OperationalError, InterfaceError):
             Worker.objects.filter(name=self.hand.worker).delete()
 
-    def others(self) -> list[str] | None:
-        """Who else is there; None after an outage, when all look dead until they could be heard again."""
-        if time.monotonic() - self.unheard_at < self.lease:
-            return None
-        return list(Worker.objects.alive().exclude(name=self.hand.worker).values_list("name", flat=True))
+    def hears(self) -> bool:
+        """Whether the dead can be told: not soon after an outage, when all look dead until they were heard again."""
+        return time.monotonic() - self.unheard_at >= self.lease
 
 
 class Turns:
@@ -117,9 +115,8 @@ class Turns:
 
     def look(self, *, idle: bool) -> None:
         """Take over what dead workers left (and what this one did when the database went), and send what is due."""
-        others = self.life.others()
-        if others is not None:
-            for job in Job.objects.reclaim(others):
+        if self.life.hears():
+            for job in Job.objects.reclaim(self.life.hand.worker):
                 logger.warning("%s was left by %s", job, job.worker)
         background.resend(idle=idle)
 

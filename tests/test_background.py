@@ -169,20 +169,27 @@ def test_work_of_a_worker_that_is_gone_is_taken_over_after_the_lease() -> None:
     job = chores.once.enqueue(name="left")
     Worker.objects.beat("dead")
     assert Job.objects.take(job.pk, "dead")
-    alive = Worker.objects.alive().values_list("name", flat=True)
-    assert Job.objects.reclaim(alive) == []
+    assert Job.objects.reclaim("another") == []
     Worker.objects.update(seen_at=timezone.now() - timedelta(minutes=1))
-    assert Job.objects.reclaim(alive.all()) == [job]
+    assert Job.objects.reclaim("another") == [job]
     workers.work_off()
     job.refresh_from_db()
     assert (job.state, job.takes) == ("DONE", 2)
+
+
+def test_a_worker_takes_back_what_it_left_itself() -> None:
+    job = chores.once.enqueue(name="left")
+    Worker.objects.beat("me")
+    assert Job.objects.take(job.pk, "me")
+    assert Job.objects.reclaim("another") == []
+    assert Job.objects.reclaim("me") == [job]
 
 
 def test_a_job_that_kills_its_workers_gets_pauses_and_is_stuck_in_the_end() -> None:
     job, pauses = chores.once.enqueue(name="killer"), []
     for number in range(8):
         assert Job.objects.take(job.pk, f"victim-{number}")
-        Job.objects.reclaim([])
+        Job.objects.reclaim("another")
         job.refresh_from_db()
         pauses.append(round((job.due_at - timezone.now()) / timedelta(minutes=1)))
         later(job, hours=2)
@@ -194,7 +201,7 @@ def test_who_lost_a_job_changes_nothing_of_it() -> None:
     job = chores.once.enqueue(name="mine")
     slow = Job.objects.take(job.pk, "slow")
     assert slow
-    Job.objects.reclaim([])
+    Job.objects.reclaim("another")
     assert Job.objects.take(job.pk, "quick")
     background.perform(slow, background.Event())
     assert names() == []
@@ -240,7 +247,7 @@ def test_a_step_in_its_transaction_is_not_taken_over_however_long_it_is_silent()
 
     def reclaim() -> list[Job]:
         try:
-            return Job.objects.reclaim([])
+            return Job.objects.reclaim("another")
         finally:
             connection.close()
 

@@ -8,6 +8,8 @@ from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from .workers import Worker
+
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
 TRIES = 8  # 1, 2, 4 ... 60 minutes between them, then a person has to look
@@ -32,9 +34,15 @@ class JobQuerySet(models.QuerySet["Job"]):
         return None
 
     @transaction.atomic
-    def reclaim(self, alive: Iterable[str]) -> list["Job"]:
-        """Take those back whose worker is none of these; a step that is in its transaction still holds its own."""
-        lost = self.filter(state=Job.State.RUNNING).exclude(worker__in=list(alive))
+    def reclaim(self, me: str) -> list["Job"]:
+        """Take those back whose worker is dead, and those that `me`, between two jobs, has left; a step that is in its
+        transaction still holds its own.
+
+        Who is alive is asked in the same statement: a worker says so before it takes a job, so that one which began
+        this moment is never taken for dead.
+        """
+        others = Worker.objects.alive().exclude(name=me)
+        lost = self.filter(state=Job.State.RUNNING).exclude(worker__in=others.values("name"))
         jobs = list(lost.select_for_update(skip_locked=True))
         for job in jobs:
             job.lost()
