@@ -30,6 +30,11 @@ PASSWORD = "correct horse battery staple"
 EVERY_SCOPE = [scope.name for scope in BUILT_IN]
 
 
+def pytest_configure() -> None:
+    """No thread writes counts behind a test's back, whichever fixture counts first."""
+    settings.ACCESS_COUNT_SECONDS = 0
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Races need PostgreSQL's rows and locks: on SQLite they are left to `pytest -p tests.postgres`."""
     unfit = set() if settings.DATABASES["default"]["ENGINE"].endswith("postgresql") else {"postgres"}
@@ -73,9 +78,8 @@ def _nothing_counted_yet(settings: Any) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _counts_by_hand(settings: Any) -> None:
-    """No thread writes them behind a test's back; `accesses.counter.flush()` does."""
-    settings.ACCESS_COUNT_SECONDS = 0
+def _counts_by_hand() -> None:
+    """Each test begins with nothing counted; `accesses.counter.flush()` writes what it counts."""
     accesses.counter, endpoint_times.counter = accesses.Counter(), endpoint_times.Counter()
 
 
