@@ -24,8 +24,9 @@ logger = logging.getLogger(__name__)
 
 def run_due(worker: str, stopped: Event) -> None:
     """Everything that is due, one after the other. A failure is written down, and the others go on."""
+    later = PeriodicRun.later()
     for name, seconds in settings.PERIODIC_WORK.items():
-        if not stopped.is_set() and PeriodicRun.take(name, worker, timedelta(seconds=seconds)):
+        if name not in later and not stopped.is_set() and PeriodicRun.take(name, worker, timedelta(seconds=seconds)):
             run(name, worker, stopped)
 
 

@@ -19,7 +19,7 @@ import pytest
 import requests
 from playwright.sync_api import Browser, Frame, FrameLocator, Page, sync_playwright
 
-from tests import servers
+from tests import migrated, servers
 from tests.machine import CHROMIUM, need
 
 FLAGS = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
@@ -110,7 +110,10 @@ def free_pair() -> int:
 @pytest.fixture(scope="session")
 def running_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """One for all tests of a run: it takes seconds to start."""
-    running = Demo(tmp_path_factory.mktemp("demo"))
+    folder = tmp_path_factory.mktemp("demo")
+    (folder / "var").mkdir()
+    servers.copy(migrated.sqlite(), folder / "var" / "portal.sqlite3")
+    running = Demo(folder)
     yield running
     running.process.terminate()
     assert running.process.wait(15) == 0, running.log.read_text()

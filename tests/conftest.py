@@ -4,13 +4,17 @@ Shop may ask for everything, Cafe for little; they belong to different merchants
 """
 
 import json
-from collections.abc import Callable, Generator, Iterable
+import os
+import sqlite3
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
 from time import time
 from typing import Any
 
 import pytest
 from django.conf import settings
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
 from pytest_django.plugin import blocking_manager_key
 
@@ -19,7 +23,7 @@ from authapi.models import ErrorAudit
 from portal import recent_sign_in
 from portal.models import Address, Contact, LoginId, Merchant, MiniProgram, ScopeApproval, Sector, User
 from portal.scopes import BUILT_IN
-from tests import machine
+from tests import machine, migrated
 from tests.browsers import chromium, demo, page, running_demo  # noqa: F401  (fixtures)
 from tests.ledgers import sealed, small_seals, written  # noqa: F401  (fixtures)
 from tests.merchants import MerchantServer, public_pem
@@ -60,6 +64,26 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
         with item.config.stash[blocking_manager_key].unblock():
             restore_roles()
     return outcome
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _place_for_what_is_migrated_once(tmp_path_factory: pytest.TempPathFactory) -> None:
+    own = tmp_path_factory.getbasetemp()
+    migrated.folder = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, _place_for_what_is_migrated_once: None
+) -> Iterator[None]:
+    """SQLite's test database lies in this process's memory. It begins as a copy, where `migrate` finds all done."""
+    if connection.vendor != "sqlite":
+        yield
+        return
+    name = connection.creation._get_test_db_name()
+    with closing(sqlite3.connect(name, uri=True)) as ours, closing(sqlite3.connect(migrated.sqlite())) as made:
+        made.backup(ours)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
-from tests import postgres, servers
+from tests import migrated, postgres, servers
 from tests.merchants import ANSWER_SIGNATURE, MerchantServer
 
 CALL_SECONDS = 20
@@ -81,7 +81,7 @@ class KillablePortal:
         self.base_url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
         self.sessions: dict[str, requests.Session] = {}
-        servers.manage(cluster.url, self.var_dir, "migrate", "--verbosity=0")
+        migrated.into(cluster)
         self.demo = json.loads(servers.manage(cluster.url, self.var_dir, "seed_demo", "--json"))
 
     def start(self) -> None:

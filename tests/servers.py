@@ -43,11 +43,13 @@ class Stage:
 
 @cache
 def stage() -> Stage:
-    """Made once a test run, removed at its end."""
+    """Made once a process of a test run, removed at its end."""
+    from tests import migrated  # which runs our commands
+
     folder = Path(tempfile.mkdtemp(prefix="portal-stage-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     database, var_dir = folder / "stage.sqlite3", folder / "var"
-    manage(database, var_dir, "migrate", "--verbosity=0")
+    copy(migrated.sqlite(), database)
     demo = json.loads(manage(database, var_dir, "seed_demo", "--json"))
     return Stage(database, var_dir, demo)
 

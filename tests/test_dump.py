@@ -132,7 +132,12 @@ def as_sql() -> bytes:
 
 
 def told(text: str, value: str) -> bool:
-    """Whether `value` stands there, as a word: three letters may well occur inside of ciphertext."""
+    """Whether `value` stands there, as a word: three letters may well occur inside of ciphertext.
+
+    A postal code has to be the whole of a text: four digits are also part of an identifier now and then.
+    """
+    if value.isdigit() and len(value) < 6:
+        return bool(re.search(rf"['\"\t]{value}['\"\t\n]", text))
     return bool(re.search(rf"(?<![A-Za-z0-9+=]){re.escape(value)}(?![A-Za-z0-9+=])", text))
 
 

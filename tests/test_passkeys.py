@@ -22,7 +22,7 @@ PRESENT = {"isUserVerified": True, "automaticPresenceSimulation": True}
 
 @pytest.fixture(scope="module")
 def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    """A demo whose sign-ins are old after a quarter of a minute."""
+    """A demo whose sign-ins are old after a quarter of a minute; it begins with nothing, as a newcomer's."""
     demo = Demo(tmp_path_factory.mktemp("hasty"), RECENT_SIGN_IN_SECONDS="15")
     yield demo
     demo.process.terminate()

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from django.conf import settings
 
-from tests import machine, postgres, servers
+from tests import machine, migrated, postgres, servers
 from tests.redis_server import RedisServer
 
 pytestmark = pytest.mark.process
@@ -88,6 +88,7 @@ def cluster() -> Iterator[postgres.Cluster]:
     assert programs
     cluster = postgres.Cluster(programs)
     cluster.create()
+    migrated.into(cluster)
     yield cluster
     cluster.remove()
 
@@ -95,7 +96,6 @@ def cluster() -> Iterator[postgres.Cluster]:
 @pytest.fixture
 def on_postgres(cluster: postgres.Cluster, tmp_path: Path) -> Iterator[Workshop]:
     shop = Workshop(cluster.url, tmp_path)
-    servers.manage(cluster.url, tmp_path / "var", "migrate", "--verbosity=0")
     tables = "portal_job, portal_worker, portal_periodicrun, django_tasks_database_dbtaskresult"
     with psycopg.connect(cluster.url) as connection:
         connection.execute(f"TRUNCATE {tables} CASCADE")  # type: ignore[arg-type]

@@ -62,6 +62,11 @@ class PeriodicRun(models.Model):
         return self.name
 
     @classmethod
+    def later(cls) -> set[str]:
+        """The names of those that are not due yet: asked of all at once, since there is seldom anything to take."""
+        return set(cls.objects.filter(due_at__gt=timezone.now()).values_list("name", flat=True))
+
+    @classmethod
     def take(cls, name: str, worker: str, every: timedelta) -> bool:
         """Whether this worker runs it now: it is due, and nobody who is alive is at it."""
         cls.objects.get_or_create(name=name)

@@ -1,6 +1,7 @@
 """`work`: does background work (portal.background) and what is due again and again (portal.periodic)."""
 
 import argparse
+import os
 import signal
 from threading import Event
 from typing import Any
@@ -9,6 +10,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from portal import workers
+
+NICENESS = 10  # people wait for the web processes of the same machine, nobody for this one
 
 
 class Command(BaseCommand):
@@ -33,6 +36,7 @@ class Command(BaseCommand):
             self._work(names, regularly=not no_periodic)
 
     def _work(self, names: list[str], *, regularly: bool) -> None:
+        os.nice(NICENESS)
         stopped = Event()
         usual = {number: signal.signal(number, lambda *_: stopped.set()) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
