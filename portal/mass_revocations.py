@@ -91,12 +91,12 @@ def _page(key: int) -> int | None:
     if batch is None:
         return None
     for program in batch.programs.filter(pk__gte=batch.program_done).select_related("merchant__sector"):
-        after = batch.grant_done if program.pk == batch.program_done else ""
-        rows_left = about([program], batch.scopes, batch.since, batch.until).filter(pk__gt=after)
-        keys = list(rows_left.order_by("pk").values_list("pk", flat=True)[:PAGE])
-        if keys:
-            grants, tokens = _end(batch, program, keys)
-            batch.add(grants, tokens, program_done=program.pk, grant_done=keys[-1])
+        after = batch.user_done if program.pk == batch.program_done else 0
+        rows_left = about([program], batch.scopes, batch.since, batch.until).filter(user__gt=after)
+        page = endings.lock(rows_left, PAGE)
+        if page:
+            grants, tokens = _end(batch, [_with(program, grant) for grant in page])
+            batch.add(grants, tokens, program_done=program.pk, user_done=page[-1].user_id)
             return grants
     _finish(batch)
     return None
@@ -117,14 +117,12 @@ def _finish(batch: MassRevocation) -> None:
     logger.info("%s is done", batch)
 
 
-def _end(batch: MassRevocation, program: MiniProgram, keys: list[str]) -> tuple[int, int]:
+def _end(batch: MassRevocation, grants: list[MiniProgramGrant]) -> tuple[int, int]:
     """Take from these grants what is left to take; how many grants that were, and how many tokens died."""
     cut = batch.cut_off
-    grants = [_with(program, grant) for grant in endings.lock(MiniProgramGrant.objects.filter(pk__in=keys))]
-    live = [grant for grant in grants if not grant.ended_at]
-    taken = {grant.pk: cut.takes(grant.scopes, grant.since) for grant in live}
-    whole = [grant for grant in live if taken[grant.pk] == grant.scopes.keys()]
-    part = [grant for grant in live if set() < taken[grant.pk] < grant.scopes.keys()]
+    taken = {grant.pk: cut.takes(grant.scopes, grant.since) for grant in grants}
+    whole = [grant for grant in grants if taken[grant.pk] == grant.scopes.keys()]
+    part = [grant for grant in grants if set() < taken[grant.pk] < grant.scopes.keys()]
     ending = Ending(batch.decided_by, batch.told)
     if part:
         _narrow(part, taken, ending)

@@ -12,6 +12,7 @@ from oauth2_provider.models import AccessToken, RefreshToken
 
 from portal.middleware import current_trace_id
 
+from .bulk import among
 from .inbox import InboxNotice
 from .ledger import ConsentDecision
 from .notices import MerchantNotice
@@ -46,7 +47,7 @@ def end(grants: "Sequence[MiniProgramGrant]", ending: Ending) -> int:
     The same few statements for one as for a thousand of one mini-program.
     """
     now = timezone.now()
-    type(grants[0]).objects.filter(pk__in=[grant.pk for grant in grants]).update(ended_at=now)
+    type(grants[0]).objects.filter(pk__among=[grant.pk for grant in grants]).update(ended_at=now)
     killed = _kill_tokens(grants, now)
     record(grants, ending, {grant.pk: [] for grant in grants})
     told = [grant for grant in grants if (grant.user_id, grant.mini_program_id) in killed]
@@ -66,8 +67,10 @@ def end(grants: "Sequence[MiniProgramGrant]", ending: Ending) -> int:
 
 def record(grants: "Iterable[MiniProgramGrant]", ending: Ending, left: dict[str, list[str]]) -> None:
     """Write into ledger and inbox that of these grants only {grant id: scopes} are left; they are as they were."""
+    at, trace_id = timezone.now(), current_trace_id()
     decisions = ConsentDecision.objects.write_all(
         ConsentDecision(
+            at=at,
             act=_act(grant, ending, left[grant.pk]),
             user_id=grant.user_id,
             mini_program_id=grant.mini_program_id,
@@ -77,7 +80,7 @@ def record(grants: "Iterable[MiniProgramGrant]", ending: Ending, left: dict[str,
             scopes_after=left[grant.pk],
             terms=_terms_left(grant, left[grant.pk]) or None,
             reason=ending.reason,
-            trace_id=current_trace_id(),
+            trace_id=trace_id,
         )
         for grant in grants
     )
@@ -102,23 +105,22 @@ def _kill_tokens(grants: "Sequence[MiniProgramGrant]", now: datetime) -> set[tup
     for program, some in groupby(ordered, key=lambda grant: grant.mini_program_id):
         users = [grant.user_id for grant in some]
         killed |= {(user, program) for user in _revoked(program, users, now)}
-        pair = {"user__in": users, "application": program}
-        AccessToken.objects.filter(**pair, expires__gt=now).update(expires=now)
+        AccessToken.objects.filter(user_id__among=users, application=program, expires__gt=now).update(expires=now)
     return killed
 
 
 def _revoked(program: int, users: list[int], now: datetime) -> set[int]:
     """Of whom refresh tokens were revoked; the ORM has no RETURNING for that."""
-    places = ", ".join(["%s"] * len(users))
+    theirs, parameters = among("user_id", users)
     sql = (
         f"UPDATE {RefreshToken._meta.db_table} SET revoked = %s "  # noqa: S608 - the model's own table
-        f"WHERE application_id = %s AND user_id IN ({places}) AND revoked IS NULL RETURNING user_id"
+        f"WHERE application_id = %s AND {theirs} AND revoked IS NULL RETURNING user_id"
     )
     with connection.cursor() as cursor:
-        cursor.execute(sql, [connection.ops.adapt_datetimefield_value(now), program, *users])
+        cursor.execute(sql, [connection.ops.adapt_datetimefield_value(now), program, *parameters])
         return {user for (user,) in cursor.fetchall()}
 
 
-def lock(rows: "models.QuerySet[MiniProgramGrant]") -> "list[MiniProgramGrant]":
-    """These rows as they are now, under a lock, in the order in which everybody locks them."""
-    return list(rows.select_for_update(no_key=True, of=("self",)).order_by("pk"))
+def lock(rows: "models.QuerySet[MiniProgramGrant]", most: int) -> "list[MiniProgramGrant]":
+    """The first of these rows, all of one mini-program, as they are now, under a lock; in the order of their users."""
+    return list(rows.select_for_update(no_key=True, of=("self",)).order_by("user_id")[:most])

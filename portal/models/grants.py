@@ -83,7 +83,7 @@ class MiniProgramGrant(GrantedScopes):
         )
         constraints = (
             models.UniqueConstraint(
-                fields=["user", "mini_program"],
+                fields=["mini_program", "user"],  # in this order: a mass revocation walks along it
                 condition=models.Q(ended_at__isnull=True),
                 name="one_live_grant",
             ),

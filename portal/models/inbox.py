@@ -6,6 +6,7 @@ from django.db import connections, models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from .bulk import among
 from .ledger import ConsentDecision
 from .mini_programs import MiniProgram
 from .users import User
@@ -14,7 +15,7 @@ Act = ConsentDecision.Act
 _TELL = """
 INSERT INTO portal_inboxnotice (kind, user_id, mini_program_id, decision_id, facts, created, read_at)
 SELECT 'decision', user_id, mini_program_id, id, '{}', at, CASE WHEN actor_id = user_id THEN at END
-FROM portal_consentdecision WHERE id IN
+FROM portal_consentdecision WHERE
 """
 
 
@@ -45,8 +46,8 @@ class InboxQuerySet(models.QuerySet["InboxNotice"]):
         if not decisions:
             return
         with connections[self.db].cursor() as cursor:
-            places = ", ".join(["%s"] * len(decisions))
-            cursor.execute(f"{_TELL} ({places})", [decision.pk for decision in decisions])
+            these, parameters = among("id", [decision.pk for decision in decisions])
+            cursor.execute(f"{_TELL} {these}", parameters)
 
 
 class InboxNotice(models.Model):

@@ -55,9 +55,9 @@ class MassRevocation(models.Model):
     finished_at = models.DateTimeField(_("finished"), null=True)
     # The dry run when it was asked for: {"users": n, "grants": n, "tokens": n}.
     counted = models.JSONField(default=dict)
-    # How far the rows are: the program and the grant that were done last, and how many grants and tokens.
+    # How far the rows are: the program, and the user whose grant was done last, and how many grants and tokens.
     program_done = models.BigIntegerField(default=0)
-    grant_done = models.CharField(max_length=32, blank=True, default="")
+    user_done = models.BigIntegerField(default=0)
     grants_ended = models.PositiveBigIntegerField(_("grants ended"), default=0)
     tokens_ended = models.PositiveBigIntegerField(_("tokens ended"), default=0)
 
@@ -143,6 +143,6 @@ class MassRevocation(models.Model):
         return rows.filter(program)
 
     def add(self, grants: int, tokens: int, **place: Any) -> None:
-        """So many rows more; `place` is program_done and grant_done."""
+        """So many rows more; `place` is program_done and user_done."""
         rows = type(self).objects.filter(pk=self.pk)
         rows.update(grants_ended=F("grants_ended") + grants, tokens_ended=F("tokens_ended") + tokens, **place)
