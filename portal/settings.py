@@ -160,7 +160,10 @@ JURISDICTION = env.str("JURISDICTION", default="")  # whose law the receipts of 
 
 # --- Data -----------------------------------------------------------------------------------------------------
 
-DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'portal.sqlite3'}")}
+database_url = env.str("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'portal.sqlite3'}")
+if not database_url.startswith(("sqlite:///", "postgres://", "postgresql://")):
+    raise ImproperlyConfigured("DATABASE_URL must begin with postgres:// or sqlite:///")
+DATABASES = {"default": env.db_url_config(database_url)}
 if "sqlite" in DATABASES["default"]["ENGINE"]:
     # Writers queue instead of failing: take the write lock at BEGIN, wait for it, and let readers go on (WAL).
     DATABASES["default"]["OPTIONS"] = {

@@ -74,6 +74,8 @@ def test_check_deploy_is_clean_in_production(production: dict[str, str]) -> None
         ({"BLIND_INDEX_KEY": "c2hvcnQ="}, "BLIND_INDEX_KEY: a key in it has 5 bytes, not 32"),
         ({"BLIND_INDEX_KEY": f"{INDEX_KEY},{OTHER_KEY}"}, "BLIND_INDEX_KEY: it must be one key"),
         ({"BLIND_INDEX_KEY": FIELD_KEY}, "none of FIELD_ENCRYPTION_KEYS"),
+        ({"DATABASE_URL": ""}, "DATABASE_URL must begin with postgres:// or sqlite:///"),
+        ({"DATABASE_URL": "mysql://portal@db/portal"}, "DATABASE_URL must begin with postgres://"),
         ({"DEBUG": "true"}, "DEBUG is on"),
         ({"ALLOWED_HOSTS": "localhost,portal.example.org", "SECRET_KEY": ""}, "SECRET_KEY is not set"),
         ({"ALLOWED_HOSTS": "*", "SECRET_KEY": ""}, "SECRET_KEY is not set"),
