@@ -59,12 +59,12 @@ class Database:
 
 
 @contextmanager
-def running() -> Iterator[Database]:
-    """A cluster for the time of the block."""
+def running(options: str = "") -> Iterator[Database]:
+    """A cluster for the time of the block; `options` are the server's."""
     folder: Path | None = postgres.programs()
     if folder is None:
         raise processes.BenchError("PostgreSQL is not installed: apt-get install postgresql")
-    cluster = postgres.Cluster(folder, OPTIONS)
+    cluster = postgres.Cluster(folder, f"{OPTIONS} {options}")
     try:
         cluster.create()
         yield Database(cluster)

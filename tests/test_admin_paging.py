@@ -325,3 +325,11 @@ def test_no_index_of_grants_hinders_writing_down_their_use(grants: list[MiniProg
         indexes = [definition for (definition,) in cursor.fetchall()]
     assert len(indexes) > 5
     assert not any("last_used_at" in definition for definition in indexes)
+
+
+@pytest.mark.postgres
+def test_no_index_is_for_prefixes_that_nobody_asks_for(db: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(r"SELECT indexname FROM pg_indexes WHERE indexdef LIKE '%\_pattern\_ops%'")
+        found = [name for (name,) in cursor.fetchall() if name.startswith(("portal_", "authapi_", "oauth2_provider_"))]
+    assert found == []
