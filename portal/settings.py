@@ -161,7 +161,7 @@ JURISDICTION = env.str("JURISDICTION", default="")  # whose law the receipts of 
 # --- Data -----------------------------------------------------------------------------------------------------
 
 database_url = env.str("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'portal.sqlite3'}")
-if not database_url.startswith(("sqlite:///", "postgres://", "postgresql://")):
+if not database_url.startswith(("sqlite://", "postgres://", "postgresql://")):
     raise ImproperlyConfigured("DATABASE_URL must begin with postgres:// or sqlite:///")
 DATABASES = {"default": env.db_url_config(database_url)}
 if "sqlite" in DATABASES["default"]["ENGINE"]:
