@@ -47,13 +47,13 @@ def bench(users: int) -> None:
             return processes.run([sys.executable, *words], environment, HOUR)
 
         run("manage.py", "migrate", "-v0")
-        print(run("manage.py", "load_fixture_scale", "--users", str(users)))
+        print(run("manage.py", "load_fixture_scale", "--users", str(users)), flush=True)
         pages = [json.loads(line) for line in run("-m", "bench.admin_lists").splitlines()]
+        found = table(pages)
+        plan.RESULTS.mkdir(parents=True, exist_ok=True)
+        (plan.RESULTS / "admin.md").write_text(found)
+        print(found, flush=True)
         switch = json.loads(run("-m", "bench.admin_kill").splitlines()[-1])
-    found = table(pages)
-    plan.RESULTS.mkdir(parents=True, exist_ok=True)
-    (plan.RESULTS / "admin.md").write_text(found)
-    print(found)
     print(json.dumps({**worst(pages), **switch}))
 
 
