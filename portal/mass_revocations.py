@@ -5,7 +5,6 @@ own, which moves the mark of how far it is, and holds the batch's row until then
 """
 
 import logging
-import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
@@ -25,7 +24,6 @@ from portal.models.granted_scopes import TERMS
 logger = logging.getLogger(__name__)
 
 PAGE = 1000  # grants a transaction
-REST = 0.1  # of the time a page takes, before the next: live traffic has its turn
 State = MassRevocation.State
 Grants = QuerySet[MiniProgramGrant]
 
@@ -53,10 +51,8 @@ def count(grants: Grants, programs: Iterable[MiniProgram], scopes: Iterable[str]
 @background.task(queue="bulk", atomic=False)
 def follow(key: int) -> Progress | None:
     """The next page as a background job, which shows how far it is."""
-    begun = time.monotonic()
     if _page(key) is None:
         return None
-    time.sleep((time.monotonic() - begun) * REST)
     batch = MassRevocation.objects.get(pk=key)
     return Progress(batch.grants_ended, batch.counted.get("grants"))
 
@@ -74,12 +70,10 @@ def carry_out(key: int, stopped: Callable[[], bool] = lambda: False) -> int:
     """
     done = 0
     while not stopped():
-        begun = time.monotonic()
         ended = _page(key)
         if ended is None:
             break
         done += ended
-        time.sleep((time.monotonic() - begun) * REST)
     return done
 
 

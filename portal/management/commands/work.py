@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from portal import workers
 
-NICENESS = 10  # people wait for the web processes of the same machine, nobody for this one
+NICENESS = 5  # people wait for the web processes of the same machine, nobody for this one
 
 
 class Command(BaseCommand):
