@@ -18,7 +18,7 @@ folder = Path(tempfile.gettempdir())  # conftest names one that this run's proce
 
 def sqlite() -> Path:
     """The file of an empty database, migrated."""
-    return _made_once("migrated.sqlite3", lambda draft: _migrate(draft))
+    return _made_once("migrated.sqlite3", _migrate)
 
 
 def into(cluster: postgres.Cluster) -> None:

@@ -13,6 +13,9 @@ from django.db.models.lookups import In
 def insert(rows: "Sequence[models.Model]") -> None:
     """As bulk_create of new rows of one model, which get their numbers. What they have in common is sent once."""
     model = type(rows[0])
+    if connection.vendor != "postgresql" or len(rows) == 1:
+        model._default_manager.bulk_create(rows)
+        return
     same: list[tuple[str, str, Any]] = []  # column, what is selected for it, and its parameter
     each: list[tuple[str, str, Any]] = []
     for field in model._meta.concrete_fields:
@@ -25,7 +28,7 @@ def insert(rows: "Sequence[models.Model]") -> None:
         else:
             saved = [field.get_db_prep_save(value, connection) for value in values]
             each.append((str(field.column), f"%s::{kind}[]", saved))
-    if connection.vendor != "postgresql" or not each:
+    if not each:
         model._default_manager.bulk_create(rows)
         return
     columns = ", ".join(f'"{column}"' for column, _place, _value in [*same, *each])
