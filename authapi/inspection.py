@@ -41,7 +41,7 @@ class Inspection:
             place = f"after seal {self.head.number}" if self.head else "at its beginning"
             yield f"{self.chain}: {place} something was changed into what cannot be read: {type(error).__name__}"
         for number in sorted(self.kept):
-            yield f"Seal {self.chain}:{number} was removed: the head that you kept is not there"
+            yield f"Seal {self.chain}:{number} was removed: the head that was kept is not there"
 
     def _sealed(self) -> Iterator[str]:
         while seal := self._next():
@@ -67,7 +67,7 @@ class Inspection:
         elif seal.number == expected and seal.previous != (self.head.hash if self.head else ""):
             yield f"{name} does not follow the seal before it: that one was replaced"
         if self.kept.pop(seal.number, seal.hash) != seal.hash:
-            yield f"{name} was replaced: it is not the head that you kept"
+            yield f"{name} was replaced: it is not the head that was kept"
 
     def _rows(self, seal: Seal) -> Iterator[str]:
         sealed = seal.digests()

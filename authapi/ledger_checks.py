@@ -16,12 +16,12 @@ class LedgerCheck(models.Model):
     `found` holds, for each chain, how far it is and the first of its findings; see authapi.verification.
     """
 
-    asked_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", verbose_name="asked by"
+    asked_by = models.ForeignKey(  # nobody did, where it is the day's own
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", verbose_name="asked by", null=True
     )
     asked_at = models.DateTimeField("asked", default=timezone.now)
     job = models.ForeignKey(Job, on_delete=models.SET_NULL, null=True, related_name="+")
-    kept = models.JSONField(default=dict)  # heads that were kept elsewhere: {chain: {number: hash}}
+    kept = models.JSONField(default=dict)  # heads that must be there: {chain: {number: hash}}
     found = models.JSONField(default=dict)
     rows = models.PositiveBigIntegerField("rows checked", default=0)
     wrong = models.PositiveBigIntegerField("findings", default=0)

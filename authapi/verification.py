@@ -1,4 +1,5 @@
-"""Verifies the ledger in the background, a second's worth of seals a step, for the console's page (trust 31).
+"""Verifies the ledger in the background, a second's worth of seals a step, for the console's page (trust 31): when an
+operator asks, and once a day.
 
 A worker that is killed leaves the check at the seal it had come to; the next one goes on there.
 """
@@ -6,6 +7,7 @@ A worker that is killed leaves the check at the seal it had come to; the next on
 import logging
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
@@ -33,20 +35,41 @@ class AlreadyRunningError(Exception):
 
 
 @transaction.atomic
-def ask(by: User, kept: dict[str, dict[int, str]]) -> LedgerCheck:
-    """Promise a check, and write down who asked. Raises AlreadyRunningError."""
+def ask(by: User | None, kept: dict[str, dict[int, str]] | None = None) -> LedgerCheck:
+    """Promise a check, and write down which operator asked, if one did. Raises AlreadyRunningError.
+
+    It compares with the heads in `kept`, and with those that the newest sound check came to: who cuts off the newest
+    seals with their rows has to know of these, too.
+    """
     newest = LedgerCheck.objects.select_related("job").first()
     if newest and newest.is_running:
         raise AlreadyRunningError
-    check = LedgerCheck.objects.create(asked_by=by, kept=kept)
+    check = LedgerCheck.objects.create(asked_by=by, kept=_with_own(kept or {}))
     check.job = carry_on.enqueue(key=check.pk)
     check.save(update_fields=["job"])
     log(check, ADDITION, "Verification of the ledger asked for")
     return check
 
 
+def ask_regularly() -> None:
+    """For once a day: an alarm that only rings when somebody asks is none."""
+    with suppress(AlreadyRunningError):
+        ask(None)
+
+
+def _with_own(kept: dict[str, dict[int, str]]) -> dict[str, dict[int, str]]:
+    sound = LedgerCheck.objects.filter(wrong=0).exclude(finished_at=None).first()
+    for part in sound.found.values() if sound else ():
+        if part["head"]:
+            chain, number, digest = part["head"].split(":")
+            kept = {**kept, chain: {int(number): digest, **kept.get(chain, {})}}
+    return kept
+
+
 def log(check: LedgerCheck, flag: int, words: str) -> None:
-    """A line in the operators' log, under whoever asked."""
+    """A line in the operators' log, under whoever asked; the log is about operators' acts."""
+    if check.asked_by_id is None:
+        return
     LogEntry.objects.create(
         user_id=check.asked_by_id,
         content_type=ContentType.objects.get_for_model(LedgerCheck),

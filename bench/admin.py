@@ -1,6 +1,7 @@
 """`python -m bench.admin`: the console at the size of a real super-app. The last line is one JSON object.
 
-Starts a throw-away PostgreSQL, fills it (`load_fixture_scale`), and opens every list of the console in every way.
+Starts a throw-away PostgreSQL, fills it (`load_fixture_scale`), lets it be counted as a worker does, and opens every
+list of the console in every way, then its other pages; last comes the kill switch.
 """
 
 import argparse
@@ -48,13 +49,16 @@ def bench(users: int) -> None:
 
         run("manage.py", "migrate", "-v0")
         print(run("manage.py", "load_fixture_scale", "--users", str(users)), flush=True)
+        counted = json.loads(run("-m", "bench.admin_counts"))
         pages = [json.loads(line) for line in run("-m", "bench.admin_lists").splitlines()]
-        found = table(pages)
+        others = [json.loads(line) for line in run("-m", "bench.admin_pages").splitlines()]
+        found = f"{table(pages)}\n{table_of_others(others)}"
         plan.RESULTS.mkdir(parents=True, exist_ok=True)
         (plan.RESULTS / "admin.md").write_text(found)
         print(found, flush=True)
         switch = json.loads(run("-m", "bench.admin_kill").splitlines()[-1])
-    print(json.dumps({**worst(pages), **switch}))
+    slowest = {"other_pages_worst_seconds": worst(others)["worst_seconds"]}
+    print(json.dumps({**worst(pages), **slowest, **counted, **switch}))
 
 
 def worst(pages: list[dict[str, Any]]) -> dict[str, float]:
@@ -76,6 +80,16 @@ def table(pages: list[dict[str, Any]]) -> str:
     for page in sorted(pages, key=lambda page: -page["seconds"])[:SLOWEST]:
         address = f"{page['list']}?{page['query']}"
         lines.append(f"| `{address}` | {page['seconds']:.3f} | {page['statements']} | {page['rows']} |")
+    return "\n".join(lines) + "\n"
+
+
+def table_of_others(pages: list[dict[str, Any]]) -> str:
+    """Each page that is no list, at its slowest."""
+    lines = ["| other pages | opened | slowest, s | most statements |", "|---|--:|--:|--:|"]
+    for name in dict.fromkeys(page["page"] for page in pages):
+        rows = [page for page in pages if page["page"] == name]
+        most = worst(rows)
+        lines.append(f"| {name} | {len(rows)} | {most['worst_seconds']:.3f} | {most['worst_statements']} |")
     return "\n".join(lines) + "\n"
 
 

@@ -220,6 +220,7 @@ WORKER_LEASE = timedelta(seconds=env.int("WORKER_LEASE_SECONDS", default=30))
 PERIODIC_WORK = {
     "authapi.notices.deliver_due": 2,
     "authapi.sealing.seal_all": 10,
+    "authapi.verification.ask_regularly": env.int("VERIFY_LEDGER_SECONDS", default=24 * 60 * 60),
     "authapi.error_groups.gather": 30,
     "portal.tallying.tally": 30,
     "portal.tending.tend": env.int("TEND_SECONDS", default=60),

@@ -1,6 +1,7 @@
 """The ledger's page at the console: how far it is sealed, verified in the background, and edited by nobody."""
 
 from collections.abc import Iterator
+from threading import Event
 from typing import Any
 
 import pytest
@@ -9,8 +10,8 @@ from django.db import connection
 
 from authapi import verification
 from authapi.models import ErrorAudit, LedgerCheck
-from portal import workers
-from portal.models import ConsentDecision, Job, Seal, User
+from portal import periodic, workers
+from portal.models import ConsentDecision, Job, PeriodicRun, Seal, User
 from tests import console_map
 from tests.ledgers import AUDIT, LEDGER, LOG, seal, sealed, small_seals, sql, table, written  # noqa: F401  (fixtures)
 from tests.operators import Desk, in_role, last_log
@@ -90,15 +91,46 @@ def test_a_verification_goes_on_from_seal_to_seal(
 @pytest.mark.trust(31)
 def test_a_head_that_was_kept_shows_what_was_cut_off(auditor: Desk, sealed: None) -> None:  # noqa: F811
     kept = "\n".join(str(row) for row in Seal.objects.filter(number=3))
-    assert verified(auditor, heads=kept).wrong == 0
-    for chain in (LEDGER, AUDIT):
-        head = Seal.objects.get(chain=chain, number=3)
-        sql(f"DELETE FROM {table(chain)} WHERE id IN ({', '.join(map(str, head.digests()))})")
-        sql("DELETE FROM portal_seal WHERE chain = %s AND number = 3", chain)
+    cut_off(LEDGER, AUDIT)
     assert verified(auditor).wrong == 0  # sound in itself
     check = verified(auditor, heads=kept)
     assert check.wrong == 2
-    assert check.found[AUDIT]["findings"] == [f"Seal {AUDIT}:3 was removed: the head that you kept is not there"]
+    assert check.found[AUDIT]["findings"] == [f"Seal {AUDIT}:3 was removed: the head that was kept is not there"]
+
+
+def cut_off(*chains: str) -> None:
+    """The newest seal and its rows."""
+    for chain in chains:
+        head = Seal.objects.get(chain=chain, number=3)
+        sql(f"DELETE FROM {table(chain)} WHERE id IN ({', '.join(map(str, head.digests()))})")
+        sql("DELETE FROM portal_seal WHERE chain = %s AND number = 3", chain)
+
+
+@pytest.mark.trust(31)
+def test_a_worker_verifies_it_every_day_and_misses_what_it_saw_before(
+    auditor: Desk,
+    sealed: None,  # noqa: F811
+    settings: Any,
+) -> None:
+    name = "authapi.verification.ask_regularly"
+    settings.PERIODIC_WORK = {name: settings.PERIODIC_WORK[name]}
+
+    def day() -> LedgerCheck:
+        PeriodicRun.objects.all().delete()
+        periodic.run_due("a worker", Event())
+        workers.work_off()
+        return LedgerCheck.objects.latest("pk")
+
+    lines = LogEntry.objects.count()
+    check = day()
+    assert (check.result, check.asked_by, check.rows) == ("Sound", None, 24)
+    assert "asked by the portal itself" in auditor.page(LIST)
+    cut_off(LEDGER)
+    for _ in range(2):  # it rings until somebody has done something about it
+        check = day()
+        assert check.found[LEDGER]["findings"] == [f"Seal {LEDGER}:3 was removed: the head that was kept is not there"]
+        assert "The ledger was tampered with: 1 finding" in auditor.page("/admin/")
+    assert LogEntry.objects.count() == lines
 
 
 def test_lines_that_are_no_heads_are_refused(auditor: Desk) -> None:

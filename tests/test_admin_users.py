@@ -35,6 +35,14 @@ def test_numbers_mails_and_addresses_are_masked(desk: Desk, alice: User) -> None
 
 
 @pytest.mark.trust(32)
+def test_a_nickname_is_masked_in_the_list_too(desk: Desk) -> None:
+    User.objects.create_user("+639998887777", nickname="Marikit")
+    page = desk.page(LIST)
+    assert "Mar•••" in page
+    assert "Marikit" not in page
+
+
+@pytest.mark.trust(32)
 def test_no_secret_of_a_person_is_shown_even_to_a_superuser(desk: Desk, alice: User) -> None:
     for page in (desk.page(LIST), desk.page(f"{LIST}{alice.pk}/change/"), desk.page(f"{LIST}{alice.pk}/history/")):
         assert alice.password not in page

@@ -364,7 +364,7 @@ def test_the_newest_seals_cut_off_with_their_rows_are_found_by_a_kept_head(seale
     sql("DELETE FROM portal_seal WHERE chain = %s AND number = 3", AUDIT)
     sql("DELETE FROM authapi_erroraudit WHERE id > %s", last)
     assert verify() == []  # a sound, shorter chain
-    assert verify("--head", str(heads)) == [f"Seal {AUDIT}:3 was removed: the head that you kept is not there."]
+    assert verify("--head", str(heads)) == [f"Seal {AUDIT}:3 was removed: the head that was kept is not there."]
 
 
 def test_a_chain_made_anew_is_found_by_a_kept_head(sealed: None) -> None:
@@ -373,7 +373,7 @@ def test_a_chain_made_anew_is_found_by_a_kept_head(sealed: None) -> None:
     sql("DELETE FROM django_admin_log WHERE id = %s", pks(LOG)[0])
     seal()
     assert verify() == []
-    assert verify("--expect", kept) == [f"Seal {LOG}:2 was replaced: it is not the head that you kept."]
+    assert verify("--expect", kept) == [f"Seal {LOG}:2 was replaced: it is not the head that was kept."]
 
 
 @pytest.mark.parametrize("words", ["", "authapi.ErrorAudit:1", f"authapi.Nothing:1:{'0' * 64}"])

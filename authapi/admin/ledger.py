@@ -79,12 +79,12 @@ class HeadsForm(forms.Form):
 class LedgerCheckAdmin(ReadOnlyAdmin):
     """Verifications, newest first, below the state of each chain."""
 
-    list_display = ("asked_at", "asked_by", "result", "rows", "wrong", "finished_at")
+    list_display = ("asked_at", "asker", "result", "rows", "wrong", "finished_at")
     list_select_related = ("asked_by", "job")
     ordering = ("-pk",)
     is_long = False  # operators ask for each
-    fields = ("asked_by", "asked_at", "result", "rows", "wrong", "finished_at")
-    readonly_fields = ("result",)
+    fields = ("asker", "asked_at", "result", "rows", "wrong", "finished_at")
+    readonly_fields = ("asker", "result")
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("asked_by", "job")
@@ -104,6 +104,10 @@ class LedgerCheckAdmin(ReadOnlyAdmin):
         check = self.get_object(request, object_id)
         extra = {"parts": parts(check)} if check else {}
         return super().change_view(request, object_id, form_url, {**extra, **(extra_context or {})})
+
+    @admin.display(description="asked by")
+    def asker(self, check: LedgerCheck) -> str:
+        return str(check.asked_by or "the portal itself")
 
     def may_verify(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("authapi.verify_ledger"))

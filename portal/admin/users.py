@@ -28,7 +28,7 @@ ROLE_FIELDS = ("is_active", "is_staff", "is_superuser", "groups")
 class UserAdmin(EditAdmin):
     """People. Roles are an administrator's to give, to others; everything else only changes by an act."""
 
-    list_display = ("__str__", "nickname", "status", "external_id", "is_staff", "date_joined")
+    list_display = ("__str__", "masked_nickname", "status", "external_id", "is_staff", "date_joined")
     list_filter = ("status", "is_staff")
     search_fields = ("username",)
     search_help_text = gettext_lazy("Login, external id, phone number or e-mail, in full; or # and a number.")
