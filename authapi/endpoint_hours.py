@@ -6,19 +6,15 @@ from datetime import UTC, datetime
 from itertools import accumulate, pairwise
 from typing import Any
 
-from django.db import connection, models
+from django.db import models
 from django.db.models import Sum
+
+from portal.models import bulk
 
 BOUNDS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)  # milliseconds
 BUCKETS = (*(f"upto_{bound}" for bound in BOUNDS), "above")
 COLUMNS = ("calls", "microseconds", *BUCKETS)
 HOUR = 3600
-ROWS = 100  # a statement
-
-_ADD = """
-INSERT INTO authapi_endpointhour (hour, endpoint, {columns}) VALUES {rows}
-ON CONFLICT (hour, endpoint) DO UPDATE SET {sums}
-"""
 
 
 @dataclass(frozen=True)
@@ -74,18 +70,11 @@ class EndpointHour(models.Model):
     @staticmethod
     def add(counted: Mapping[tuple[int, str], Sequence[int]]) -> None:
         """Add {(hours since 1970, endpoint): a number for each of COLUMNS}, in one transaction of the caller's."""
-        rows = [(_hour(hour), endpoint[:100], *numbers) for (hour, endpoint), numbers in sorted(counted.items())]
-        sums = ", ".join(f"{name} = authapi_endpointhour.{name} + excluded.{name}" for name in COLUMNS)
-        marks = f"({', '.join(['%s'] * (2 + len(COLUMNS)))})"
-        with connection.cursor() as cursor:
-            for start in range(0, len(rows), ROWS):
-                part = rows[start : start + ROWS]
-                statement = _ADD.format(columns=", ".join(COLUMNS), rows=", ".join([marks] * len(part)), sums=sums)
-                cursor.execute(statement, [value for row in part for value in row])
-
-
-def _hour(number: int) -> Any:
-    return connection.ops.adapt_datetimefield_value(datetime.fromtimestamp(number * HOUR, UTC))
+        rows = (
+            (datetime.fromtimestamp(hour * HOUR, UTC), endpoint[:100], *numbers)
+            for (hour, endpoint), numbers in counted.items()
+        )
+        bulk.add(EndpointHour, ("hour", "endpoint"), rows, COLUMNS)
 
 
 def _times(sums: Mapping[str, Any]) -> Times:

@@ -7,19 +7,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import ClassVar
 
-from django.db import connection, models
+from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from portal.models import User
+from portal.models import User, bulk
 
-ROWS = 500  # a statement
 LATEST = 20
-
-_ADD = """
-INSERT INTO authapi_errorhour (group_id, hour, count) VALUES {rows}
-ON CONFLICT (group_id, hour) DO UPDATE SET count = authapi_errorhour.count + excluded.count
-"""
 
 
 class ErrorGroup(models.Model):
@@ -96,12 +90,4 @@ class ErrorHour(models.Model):
     @staticmethod
     def add(counted: Mapping[tuple[int, datetime], int]) -> None:
         """Add {(group, beginning of an hour): errors}, in one transaction of the caller's."""
-        rows = [
-            (group, connection.ops.adapt_datetimefield_value(hour), count)
-            for (group, hour), count in sorted(counted.items())
-        ]
-        with connection.cursor() as cursor:
-            for start in range(0, len(rows), ROWS):
-                part = rows[start : start + ROWS]
-                values = ", ".join(["(%s, %s, %s)"] * len(part))
-                cursor.execute(_ADD.format(rows=values), [value for row in part for value in row])
+        bulk.add(ErrorHour, ("group", "hour"), ((*at, count) for at, count in counted.items()))

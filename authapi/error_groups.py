@@ -32,7 +32,7 @@ from django.utils import timezone
 
 from authapi import error_causes
 from authapi.error_causes import Place
-from authapi.error_counts import LATEST, ROWS, ErrorGroup, ErrorHour
+from authapi.error_counts import LATEST, ErrorGroup, ErrorHour
 from authapi.models import ErrorAudit
 from portal import settled
 from portal.models import Merchant, MiniProgram, Watermark
@@ -40,6 +40,7 @@ from portal.models import Merchant, MiniProgram, Watermark
 logger = logging.getLogger(__name__)
 
 BATCH = 5000
+ROWS = 500  # a statement
 ERRORS = "authapi.ErrorAudit"
 COLUMNS = ("pk", "at", "code", "endpoint", "app_id", "client_id", "reason")
 MOST = 200  # causes of one code at one endpoint of one caller

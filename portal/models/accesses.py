@@ -3,20 +3,11 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from django.db import connection, models
+from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from . import bulk
 from .grants import MiniProgramGrant
-
-ROWS = 500  # a statement
-
-# Many processes add what they counted, in one order, so that none waits for another in a circle.
-_ADD = """
-INSERT INTO portal_accesscount (grant_id, scope, count, last_at) VALUES {rows}
-ON CONFLICT (grant_id, scope) DO UPDATE SET count = portal_accesscount.count + excluded.count,
-    last_at = CASE WHEN excluded.last_at > portal_accesscount.last_at
-        THEN excluded.last_at ELSE portal_accesscount.last_at END
-"""
 
 
 class AccessCount(models.Model):
@@ -36,12 +27,5 @@ class AccessCount(models.Model):
     @staticmethod
     def add(counted: Mapping[tuple[str, str], tuple[int, datetime]]) -> None:
         """Add {(grant id, scope): (times, last)} to what is there, in one transaction of the caller's."""
-        rows = [
-            (grant, scope, times, connection.ops.adapt_datetimefield_value(last))
-            for (grant, scope), (times, last) in sorted(counted.items())
-        ]
-        with connection.cursor() as cursor:
-            for start in range(0, len(rows), ROWS):
-                part = rows[start : start + ROWS]
-                values = ", ".join(["(%s, %s, %s, %s)"] * len(part))
-                cursor.execute(_ADD.format(rows=values), [value for row in part for value in row])
+        rows = ((*key, *times_and_last) for key, times_and_last in counted.items())
+        bulk.add(AccessCount, ("grant", "scope"), rows, latest=("last_at",))

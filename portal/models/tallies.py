@@ -3,20 +3,13 @@
 from collections import Counter
 from collections.abc import Mapping
 from datetime import date
-from typing import Any
 
-from django.db import connection, models
+from django.db import models
 from django.utils import timezone
 
+from . import bulk
 from .ledger import ConsentDecision
 from .mini_programs import MiniProgram
-
-ROWS = 500  # a statement
-
-_ADD = """
-INSERT INTO {table} ({key}, count) VALUES {rows}
-ON CONFLICT ({key}) DO UPDATE SET count = {table}.count + excluded.count
-"""
 
 # (day, primary key of a mini-program, act, scope or "")
 Key = tuple[date, int, str, str]
@@ -76,8 +69,9 @@ class DecisionDay(models.Model):
         totals = Counter[tuple[date, str, str]]()
         for (day, _program, act, scope), count in counted.items():
             totals[day, act, scope] += count
-        _add("portal_decisionday", "day, mini_program_id, act, scope", counted)
-        _add("portal_decisiontotal", "day, act, scope", totals)
+        key = ("day", "act", "scope")
+        bulk.add(DecisionDay, ("day", "mini_program", *key[1:]), ((*at, count) for at, count in counted.items()))
+        bulk.add(DecisionTotal, key, ((*at, count) for at, count in totals.items()))
 
 
 class DecisionTotal(models.Model):
@@ -93,15 +87,3 @@ class DecisionTotal(models.Model):
 
     def __str__(self) -> str:
         return f"{self.act} {self.scope} on {self.day}"
-
-
-def _add(table: str, key: str, counted: Mapping[Any, int]) -> None:
-    """Whoever adds keeps to one order, so that none waits for another in a circle. The day stands first in a key."""
-    rows = [
-        (connection.ops.adapt_datefield_value(day), *rest, count) for (day, *rest), count in sorted(counted.items())
-    ]
-    with connection.cursor() as cursor:
-        for start in range(0, len(rows), ROWS):
-            part = rows[start : start + ROWS]
-            marks = ", ".join([f"({', '.join(['%s'] * len(part[0]))})"] * len(part))
-            cursor.execute(_ADD.format(table=table, key=key, rows=marks), [value for row in part for value in row])
