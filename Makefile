@@ -1,6 +1,6 @@
 # make run    set everything up, then serve the portal and the example merchant (PORT=8000 changes the address)
 # make test   everything the README promises, on SQLite and on PostgreSQL
-# make axe    every page in every language under axe; `make test` takes three languages a page
+# make axe    every page under axe: users' in every language, operators' in every state; `make test` takes a part
 # make screens   a picture of every page, light, dark and in Arabic, in test-artefacts/screens/
 # make bench  speed, beside two peers; ONLY=applyToken_code SECONDS=3 ROUNDS=1 ARGS="--no-peers --no-big" for a part
 # make bench-admin  the console's lists at the size of a real super-app; SIZE=20000 users for a part
@@ -32,7 +32,7 @@ test: setup-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile -p tests.postgres -m "not browser and not process"
 
 axe: setup-dev
-	EVERY_LANGUAGE=1 $(BIN)/python -m pytest -n 2 --dist load tests/test_accessibility.py
+	THOROUGH=1 $(BIN)/python -m pytest -n 2 --dist load tests/test_accessibility.py tests/test_console_pages.py
 
 screens: setup-dev
 	VAR_DIR=test-artefacts/var $(BIN)/python -m pytest tests/screens.py -q

@@ -25,6 +25,7 @@ from portal.models import Address, Contact, LoginId, Merchant, MiniProgram, Scop
 from portal.scopes import BUILT_IN
 from tests import machine, migrated
 from tests.browsers import chromium, demo, page, running_demo  # noqa: F401  (fixtures)
+from tests.console_stage import scene, stage  # noqa: F401  (fixtures)
 from tests.ledgers import sealed, small_seals, written  # noqa: F401  (fixtures)
 from tests.merchants import MerchantServer, public_pem
 from tests.operators import restore_roles

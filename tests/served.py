@@ -21,10 +21,11 @@ ZOOMED = {"width": 320, "height": 256}  # 1280 by 1024 at 400 %
 
 
 class Served:
-    """A browser's window whose every request ends here."""
+    """A browser's window whose every request ends here; `scripts` are those that only who signed in gets."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
+        self.scripts: dict[str, HttpResponse] = {}
         self.answer = HttpResponse()
         self.weight, self.foreign, self.blocked = 0, list[str](), list[str]()
         page.route("**/*", self._fetch)
@@ -44,7 +45,10 @@ class Served:
             self.foreign.append(route.request.url)
             route.fulfill(body="<!DOCTYPE html><title>A page of somebody else</title>")
             return
-        answer = self.answer if whole and route.request.is_navigation_request() else fetched(address.path)
+        if whole and route.request.is_navigation_request():
+            answer = self.answer
+        else:
+            answer = self.scripts.get(address.path) or fetched(address.path)
         self.weight += len(answer.content)
         route.fulfill(status=answer.status_code, headers={**answer.headers}, body=answer.content)
 

@@ -204,7 +204,7 @@ def test_errors_of_an_endpoint_are_those_under_every_prefix(desk: Desk) -> None:
 
 def test_few_rows_are_counted_exactly(desk: Desk, grants: list[MiniProgramGrant]) -> None:
     assert said(desk.page(GRANTS)) == "120 grants"
-    assert "80 results" in desk.page(f"{GRANTS}?q=shop")
+    assert "80 found" in desk.page(f"{GRANTS}?q=shop")
 
 
 def test_many_rows_are_said_to_be_an_estimate(desk: Desk, grants: list[MiniProgramGrant], monkeypatch: Any) -> None:

@@ -11,9 +11,9 @@ from django.contrib.auth.models import Group
 from django.test import Client
 
 from authapi.models import AuthCode, ErrorAudit
-from portal.models import AbuseReport, ConsentDecision, MerchantNotice, MiniProgram, MiniProgramGrant, User
+from portal.models import ConsentDecision, User
 from tests.conftest import Container
-from tests.merchants import MerchantServer, public_pem
+from tests.merchants import public_pem
 from tests.operators import ROLES, Desk, counted, everything, in_role, last_log
 
 pytestmark = pytest.mark.trust(33)
@@ -36,23 +36,6 @@ LISTS = (
     "admin/logentry",
     "auth/group",
 )
-
-
-@pytest.fixture
-def scene(
-    alices: Container, bobs: Container, shop: MiniProgram, shop_server: MerchantServer, cafe: MiniProgram
-) -> dict[str, Any]:
-    """Two live grants, tokens, an error, a scope that waits, a parked notice: something for every act."""
-    shop_server.exchange(alices.code("shop", ["auth_base", "USER_NICKNAME"]))
-    bobs.code("cafe", ["auth_base", "USER_NICKNAME"])
-    shop_server.exchange("no such code")
-    waiting = cafe.scope_approvals.create(scope="USER_AVATAR", purpose="to show your picture")
-    notice = MerchantNotice.objects.create(merchant=shop.merchant, body={}, state="PARKED")
-    report = AbuseReport.objects.create(
-        user=User.objects.get(username="bob"), mini_program=cafe, kind="spam", words="every day"
-    )
-    grants = MiniProgramGrant.objects.order_by("since")
-    return {"shop": shop, "cafe": cafe, "waiting": waiting, "notice": notice, "report": report, "grants": list(grants)}
 
 
 def acts_of_manager(scene: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

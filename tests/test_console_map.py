@@ -7,30 +7,13 @@ from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.test import Client
 
-from authapi import error_groups
-from authapi.models import LedgerCheck
-from portal.models import Job, MassRevocation, User
+from portal.models import User
 from tests import console_map
-from tests.conftest import PASSWORD
 from tests.console_map import MODELS, PAGES, acts, addresses, filled, key_of, patterns, prefixes
 from tests.operators import ROLES, Desk, everything, in_role
-from tests.test_admin_roles import scene  # noqa: F401  (fixture)
 
 pytestmark = pytest.mark.trust(33)
 WHY = {"reason": "because"}
-
-
-@pytest.fixture
-def stage(scene: dict[str, Any]) -> dict[str, Any]:  # noqa: F811
-    """A row of every model; the first person is Alice, and the log has a line."""
-    root = User.objects.create_superuser("root", PASSWORD)
-    MassRevocation.objects.create(mini_program=scene["shop"], asked_by=root, counted={}, reason="breach")
-    error_groups.gather()
-    job = Job.objects.create(task="tests.chores.once", state="STUCK")
-    LedgerCheck.objects.create(asked_by=root, job=job)
-    desk = Desk(root)
-    desk.act("/admin/portal/user/", "freeze", [User.objects.get(username="bob")], **WHY)
-    return scene
 
 
 # --- The tables are whole ---------------------------------------------------------------------------------------

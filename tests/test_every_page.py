@@ -1,11 +1,8 @@
 """What holds for every page of the site map: its weight, what it fetches, motion, and the keyboard at 400 % zoom."""
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
-from playwright.sync_api import Page
 
+from tests.keyboard import NUMBER, tabbed
 from tests.served import ZOOMED, Served
 from tests.site_map import PAGES, SitePage
 from tests.visitor import Visitor
@@ -18,44 +15,6 @@ MOVING = """() => [...document.querySelectorAll('*')].flatMap((element) => ['', 
   const still = `${animationDuration}, ${transitionDuration}`.split(', ').every((time) => parseFloat(time) === 0);
   return still && scrollBehavior === 'auto' ? '' : element.outerHTML.slice(0, 100) + part;
 })).filter(Boolean)"""
-
-# Numbers what can be reached by keyboard, in the order of the document, and keeps how it looks unfocused.
-NUMBER = """() => {
-  document.body.tabIndex = -1; // begin at the top, wherever a page puts the focus at first
-  document.body.focus();
-  document.body.removeAttribute('tabindex');
-  const reachable = 'a[href], button, input, select, textarea, summary, [tabindex="0"]';
-  const ring = (element) => {
-    const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(element);
-    return [outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2, boxShadow].join();
-  };
-  const group = (radio) => [...radio.form.elements].filter((one) => one.name === radio.name && one.type === 'radio');
-  const isStop = (radio) => radio === (group(radio).find((one) => one.checked) || group(radio)[0]); // one for all
-  const shown = (element) => element.checkVisibility({ visibilityProperty: true }) && !element.disabled
-    && (element.type !== 'radio' || isStop(element));
-  const found = [...document.querySelectorAll(reachable)].filter(
-    (element) => shown(element) && element.type !== 'hidden' && element.tabIndex >= 0);
-  const before = new Map([...document.querySelectorAll('*')].map((element) => [element, ring(element)]));
-  const near = function* (element) { for (; element; element = element.parentElement) yield element; };
-  const hit = ({ left, right, top, bottom }, element) => [.5, .1, .9].some((x) => [.5, .1, .9].some((y) => {
-    const there = document.elementFromPoint(left + x * (right - left), top + y * (bottom - top));
-    return there && (element.contains(there) || there.contains(element) && [...element.labels || []].includes(there)
-      || [...element.labels || []].some((label) => label.contains(there)));
-  }));
-  const isLarge = (element) => [element, ...element.labels || []].some((one) => {
-    const { width, height } = one.getBoundingClientRect();
-    return Math.min(width, height) >= 44 || getComputedStyle(one).display === 'inline'; // a link in a sentence
-  });
-  window.focused = () => {
-    const element = document.activeElement;
-    if (element === document.body) return null;
-    const seen = [...near(element)].some((one) => ring(one) !== before.get(one));
-    const says = element.outerHTML.slice(0, 120);
-    const uncovered = hit(element.getBoundingClientRect(), element);
-    return { place: found.indexOf(element), seen, uncovered, large: isLarge(element), says };
-  };
-  return found.map((element) => element.outerHTML.slice(0, 120));
-}"""
 
 
 @pytest.fixture(params=PAGES, ids=str)
@@ -87,16 +46,3 @@ def test_tab_reaches_everything_in_order_and_all_of_it_can_be_seen_and_hit(
     assert [one["says"] for one in seen] == there
     for what in ("seen", "uncovered", "large"):
         assert [one["says"] for one in seen if not one[what]] == [], f"not {what}"
-
-
-def tabbed(page: Page) -> Iterator[Any]:
-    """What Tab leads to from the top of the page, until it leaves or begins again."""
-    places: list[int] = []
-    while True:
-        page.keyboard.press("Tab")
-        one = page.evaluate("focused()")
-        if one is None or (one["place"] in places[:-1]):
-            return
-        if one["place"] not in places:  # a date field has a stop for each of its parts
-            places.append(one["place"])
-            yield one

@@ -4,7 +4,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.widgets import AdminSplitDateTime
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
@@ -38,15 +37,15 @@ class AskForm(ReasonForm):
         required=False,
         help_text=gettext_lazy("None ticked: everything. Then codes and tokens die too."),
     )
-    since = forms.SplitDateTimeField(
+    since = forms.DateTimeField(
         label=gettext_lazy("Given from"),
-        widget=AdminSplitDateTime,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         required=False,
         help_text=gettext_lazy("Optional."),
     )
-    until = forms.SplitDateTimeField(
+    until = forms.DateTimeField(
         label=gettext_lazy("Given before"),
-        widget=AdminSplitDateTime,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         required=False,
         help_text=gettext_lazy("Optional."),
     )
@@ -186,7 +185,6 @@ class MassRevocationAdmin(ReadOnlyAdmin):
             **self.admin_site.each_context(request),
             "title": _("Revoke many grants"),
             "opts": self.opts,
-            "media": self.media + form.media,
             "form": form,
             "counted": told(counted) if counted else "",
         }

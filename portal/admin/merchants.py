@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 
 from portal.admin import key_retirements, key_tests
 from portal.admin.mass_revocations import kill_switch
-from portal.admin.pages import EditAdmin, ReadOnlyAdmin
+from portal.admin.pages import EditAdmin, ReadOnlyAdmin, SaysItsColumns
 from portal.models import Merchant, MerchantKey, MerchantNotice, Sector
 
 KeyPage = Callable[["MerchantAdmin", HttpRequest, MerchantKey], HttpResponse]
@@ -56,7 +56,7 @@ class MerchantKeyFormSet(BaseInlineFormSet):  # type: ignore[type-arg]  # not su
             raise forms.ValidationError(_("No key would stay. Add the next one, or use “Retire” beside the last."))
 
 
-class MerchantKeyInline(admin.StackedInline):  # type: ignore[type-arg]  # not subscriptable at run time
+class MerchantKeyInline(SaysItsColumns, admin.StackedInline):  # type: ignore[type-arg]  # not subscriptable at run time
     """The public keys we verify this merchant's calls with."""
 
     model = MerchantKey

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from portal import scopes
 from portal.admin import terms
+from portal.admin.pages import SaysItsColumns
 from portal.models import ScopeApproval, User
 from portal.models.scope_approvals import Proposal
 
@@ -72,7 +73,9 @@ class ScopeApprovalForm(forms.ModelForm):  # type: ignore[type-arg]  # not subsc
     Shows what is proposed, where something is, and not the words that stand meanwhile.
     """
 
-    scope = forms.ChoiceField(label=gettext_lazy("scope"))
+    scope = forms.ChoiceField(
+        label=gettext_lazy("scope"), widget=forms.Select(attrs={"aria-label": gettext_lazy("Scope")})
+    )
     purposes = PurposesField(label=gettext_lazy("purpose in other languages"))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -101,7 +104,7 @@ class ScopeApprovalForm(forms.ModelForm):  # type: ignore[type-arg]  # not subsc
         return f"{_('Proposed')}: {row.scope} ({change(before, typed)})" if changed else ""
 
 
-class ScopeApprovalInline(admin.TabularInline):  # type: ignore[type-arg]  # not subscriptable at run time
+class ScopeApprovalInline(SaysItsColumns, admin.TabularInline):  # type: ignore[type-arg]  # not subscriptable at run time
     """What it may ask for, and why; the state is for those who may approve."""
 
     model = ScopeApproval

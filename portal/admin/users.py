@@ -4,6 +4,7 @@ from typing import Any
 
 from allauth.account.admin import EmailAddress
 from allauth.mfa.admin import Authenticator
+from django import forms
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.utils import unquote
@@ -35,7 +36,6 @@ class UserAdmin(EditAdmin):
     ordering = ("-pk",)
     is_long, sortable_by = True, ()
     actions = ("freeze", "unfreeze", "reset_second_factor")
-    filter_horizontal = ("groups",)
     about = ("__str__", "status", "external_id", "masked_nickname", "masked_name", "has_birthday", "nationality")
     times = ("last_login", "date_joined", "deletion_due_at")
     fields = (*about, *times, *ROLE_FIELDS, "reason")
@@ -96,6 +96,10 @@ class UserAdmin(EditAdmin):
             return queryset, False
         user = find_user(search_term.strip())
         return queryset.filter(pk=user.pk) if user else queryset.none(), False
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Four roles are four boxes to tick."""
+        return super().formfield_for_manytomany(db_field, request, widget=forms.CheckboxSelectMultiple, **kwargs)
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> LogEntry:
         """Names the person by number: the log is for ever, and not encrypted."""
