@@ -1,4 +1,5 @@
-"""`make screens`: a picture of every page of the site map, on a phone and on a desk, light, dark and in Arabic.
+"""`make screens`: a picture of every page of the site map, on a phone and on a desk, light, dark and in Arabic, and of
+every page of the console, light and dark.
 
 They go to test-artefacts/screens/, with contact sheets. Not collected by `make test`: nothing
 here can fail but by a page that does not open; the pictures are for a person to look at.
@@ -11,12 +12,16 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.http import HttpResponse
 from PIL import Image
 
+from portal import tallying
 from portal.models import ConsentDecision, MiniProgram, MiniProgramGrant, User
+from tests.operators import Desk
 from tests.served import Served
 from tests.servers import ROOT
 from tests.site_map import PAGES, SitePage
+from tests.test_console_pages import GROUPS, answers, desk  # noqa: F401  (fixture)
 from tests.visitor import Visitor
 
 pytestmark = pytest.mark.browser
@@ -66,21 +71,31 @@ def test_pictures_of_the_showcase(served: Served, db: None, settings: Any) -> No
             take_pictures(served, visitor, site_page, look, "showcase-")
 
 
+@pytest.mark.parametrize("group", GROUPS)
+def test_pictures_of_the_console(served: Served, desk: Desk, group: str) -> None:  # noqa: F811
+    tallying.tally()
+    for name, answer in answers(desk, group):
+        for look in ("light", "dark"):
+            pictures_of(served, answer, look, name.replace("/admin/", ""), "console-")
+
+
 def take_pictures(served: Served, visitor: Visitor, site_page: SitePage, look: str, of: str = "") -> None:
+    pictures_of(served, site_page.open(visitor, LOOKS[look][0]), look, str(site_page), of)
+
+
+def pictures_of(served: Served, answer: HttpResponse, look: str, name: str, of: str) -> None:
     """As tall as the page, so that bars that stick do so at its end."""
-    language, scheme = LOOKS[look]
-    served.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-    page = served.show(site_page.open(visitor, language))
+    served.page.emulate_media(color_scheme=LOOKS[look][1])  # type: ignore[arg-type]
+    page, name = served.show(answer), re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "start"
     for width, height in WIDTHS.items():
         page.set_viewport_size({"width": width, "height": height})
         tall = max(height, page.evaluate("document.documentElement.scrollHeight"))
         page.set_viewport_size({"width": width, "height": tall})
-        name = re.sub(r"[^a-z0-9]+", "-", str(site_page).lower())
         page.screenshot(path=folder(of + look, width) / f"{name}.png")
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("look", [*LOOKS, *(f"showcase-{look}" for look in LOOKS)])
+@pytest.mark.parametrize("look", [*LOOKS, *(f"showcase-{look}" for look in LOOKS), "console-light", "console-dark"])
 def test_contact_sheet(look: str, width: int) -> None:
     pictures = [Image.open(path) for path in sorted(folder(look, width).glob("*.png"))]
     contact_sheet(pictures, COLUMNS[width], width // 2).save(FOLDER / f"{look}-{width}.png")
