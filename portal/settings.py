@@ -227,6 +227,7 @@ PERIODIC_WORK = {
     "portal.tending.tidy": 24 * 60 * 60,
     "portal.background.forget": 60 * 60,
 }
+PERIODIC_WORK = {name: seconds for name, seconds in PERIODIC_WORK.items() if seconds}  # 0: never
 
 MEDIA_ROOT = VAR_DIR / "media"
 MEDIA_URL = "/media/"

@@ -193,3 +193,10 @@ def test_background_work_goes_through_the_database_or_redis(
     run = manage(production | change, "check", "--deploy", "--fail-level", "WARNING")
     assert (run.returncode == 0) == (words == STARTED)
     assert words in run.stdout + run.stderr
+
+
+def test_periodic_work_of_no_seconds_is_never_done() -> None:
+    ask = "from django.conf import settings; print(*settings.PERIODIC_WORK)"
+    run = manage({**os.environ, "VERIFY_LEDGER_SECONDS": "0"}, "shell", "-v0", "-c", ask)
+    assert "authapi.sealing.seal_all" in run.stdout
+    assert "authapi.verification" not in run.stdout
