@@ -23,10 +23,12 @@ from portal.models import (
     MerchantNotice,
     MiniProgram,
     MiniProgramGrant,
+    Seal,
     User,
     Watermark,
 )
 from tests.conftest import Container
+from tests.ledgers import seal
 from tests.operators import ROLES, Desk, in_role
 
 INDEX = "/admin/"
@@ -195,19 +197,25 @@ def test_slots_are_those_of_the_portals_time_zone() -> None:
 # --- Queues ------------------------------------------------------------------------------------------------------
 
 
-def test_a_queue_that_nobody_works_at_is_marked(desk: Desk, shop: MiniProgram) -> None:
+def test_a_queue_that_nobody_works_at_is_marked(desk: Desk, shop: MiniProgram, alice: User) -> None:
     notice = MerchantNotice.objects.create(merchant=shop.merchant, body={})
+    MiniProgramGrant.give(alice, shop, ["auth_base"])
     tallying.tally()
     page = desk.page(INDEX)
     assert "Nobody sends them" not in page
     assert "These numbers are old." not in page
+    assert "Unsealed rows are not protected." not in page
     hour_ago = timezone.now() - timedelta(hours=1)
+    ConsentDecision.objects.update(at=hour_ago)
     MerchantNotice.objects.filter(pk=notice.pk).update(created=hour_ago)
     Watermark.objects.update(at=hour_ago)
     page = desk.page(INDEX)
     assert "Nobody sends them" in page
     assert "These numbers are old." in page
     assert "Unsealed rows are not protected." in page
+    seal()
+    Seal.objects.update(sealed_at=hour_ago)  # and nothing was decided since
+    assert "Unsealed rows are not protected." not in desk.page(INDEX)
 
 
 def test_heaps_tell_how_many_and_since_when(db: None, shop: MiniProgram) -> None:

@@ -9,17 +9,16 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
-from django.db.models import F, QuerySet, Subquery, Value
-from django.db.models.functions import Coalesce
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django_tasks_db.models import DBTaskResult
 
 from portal.admin.pages import ReadOnlyAdmin
-from portal.dashboard import heaps
+from portal.dashboard import heaps, queues
 from portal.dashboard.heaps import Heap
-from portal.models import ConsentDecision, Job, MerchantNotice, PeriodicRun, Seal, Worker
+from portal.models import ConsentDecision, Job, MerchantNotice, PeriodicRun, Worker
 
 admin.site.unregister(DBTaskResult)
 
@@ -128,7 +127,7 @@ def _heaps() -> dict[str, tuple[QuerySet[Any, Any], str]]:
         "running": (jobs.filter(state=State.RUNNING), "created"),
         "notices": (notices.filter(state="WAITING"), "created"),
         "parked": (notices.filter(state="PARKED"), "created"),
-        **{f"unsealed{number}": (_unsealed(model), at) for number, (_name, model, at) in enumerate(_chains())},
+        **{f"unsealed{number}": (queues.unsealed(model), at) for number, (_name, model, at) in enumerate(_chains())},
     }
 
 
@@ -139,13 +138,6 @@ def _chains() -> list[tuple[str, Any, str]]:
         ("Error audit, not sealed", apps.get_model("authapi", "ErrorAudit"), "at"),
         ("Operators' log, not sealed", LogEntry, "action_time"),
     ]
-
-
-def _unsealed(model: Any) -> QuerySet[Any]:
-    seals = Seal.objects.filter(chain=model._meta.label).order_by("-number")
-    newest = Coalesce(Subquery(seals.values("last_pk")[:1]), Value(0))
-    rows: QuerySet[Any] = model._default_manager.alias(newest=newest)
-    return rows.filter(pk__gt=F("newest")).order_by("pk")
 
 
 def _lines(found: Mapping[str, Heap]) -> list[Line]:

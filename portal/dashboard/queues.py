@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from portal.dashboard import heaps
@@ -46,9 +47,11 @@ def _rows(model: Any, *which: Q, order: str = "", since: str = "", **states: Any
     return lambda: (model.objects.filter(*which, **states).order_by(*filter(None, [order])), since)
 
 
-def _seal() -> Rows:
-    """The newest."""
-    return Seal.objects.filter(chain=ConsentDecision._meta.label).order_by("-number")[:1], "sealed_at"
+def unsealed(model: Any) -> QuerySet[Any]:
+    """The rows behind the newest seal: at night nobody writes any, and then none has to be sealed."""
+    seals = Seal.objects.filter(chain=model._meta.label).order_by("-number").values("last_pk")
+    rows: QuerySet[Any] = model._default_manager.filter(pk__gt=Coalesce(Subquery(seals[:1]), 0)).order_by("pk")
+    return rows
 
 
 # What is counted, which permission shows it, and the rows. An index finds each of them, or its table is small.
@@ -62,7 +65,7 @@ WAITING: Mapping[str, tuple[str, Callable[[], Rows | None]]] = {
     "tasks": ("portal.view_job", _rows(Job, order="due_at", since="due_at", state="WAITING")),
     "failed": ("portal.view_job", _rows(Job, order="due_at", since="created", state="STUCK")),
     "counted": ("portal.view_consentdecision", _rows(Watermark, since="at", name=DECISIONS)),
-    "sealed": ("portal.view_consentdecision", _seal),
+    "unsealed": ("portal.view_consentdecision", lambda: (unsealed(ConsentDecision), "at")),
 }
 
 
@@ -94,14 +97,18 @@ NAMES: Mapping[str, tuple[str, str, tuple[str, str]]] = {
     "tasks": ("Background work, waiting", "Is a worker running (manage.py work)?", ("portal_job", "WAITING")),
     "failed": ("Background work, stuck", "Look at why, and try it again.", ("portal_job", "STUCK")),
     "counted": ("Decisions counted", "Is a worker running (manage.py work)? These numbers are old.", ("", "")),
-    "sealed": ("Ledger sealed", "Is a worker running (manage.py work)? Unsealed rows are not protected.", ("", "")),
+    "unsealed": (
+        "Ledger, not sealed",
+        "Is a worker running (manage.py work)? Unsealed rows are not protected.",
+        ("", ""),
+    ),
 }
 
 
 def _line(name: str, heap: Heap, now: datetime) -> Queue:
     label, hint, (model, state) = NAMES[name]
     is_bad = _is_bad(name, heap, now)
-    told = heap.told if name not in ("counted", "sealed") else "" if heap.oldest else "never"
+    told = heap.told if name != "counted" else "" if heap.oldest else "never"
     url = listed(model, state__exact=state) if model else ""
     return Queue(label, told, heap.oldest, url, is_bad, hint if is_bad else "")
 
@@ -112,6 +119,6 @@ def _is_bad(name: str, heap: Heap, now: datetime) -> bool:
     match name:
         case "parked" | "failed":
             return heap.count > 0
-        case "counted" | "sealed":
+        case "counted":
             return is_late
     return heap.count > 0 and is_late
