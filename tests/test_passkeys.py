@@ -62,7 +62,8 @@ def picture(page: Page, name: str) -> None:
     ARTEFACTS.mkdir(exist_ok=True)
     for width, height in ((360, 740), (1280, 800)):
         page.set_viewport_size({"width": width, "height": height})
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+        # Polled, for the page may still be coming: it fits, or this runs out of time.
+        page.wait_for_function(f"document.readyState === 'complete' && document.documentElement.scrollWidth <= {width}")
         page.screenshot(path=ARTEFACTS / f"second-factor-{name}-{width}.png", full_page=True)
 
 
