@@ -63,7 +63,9 @@ def picture(page: Page, name: str) -> None:
     for width, height in ((360, 740), (1280, 800)):
         page.set_viewport_size({"width": width, "height": height})
         # Polled, for the page may still be coming: it fits, or this runs out of time.
-        page.wait_for_function(f"document.readyState === 'complete' && document.documentElement.scrollWidth <= {width}")
+        page.wait_for_function(
+            f"document.readyState === 'complete' && document.documentElement.scrollWidth <= {width}"
+        )
         page.screenshot(path=ARTEFACTS / f"second-factor-{name}-{width}.png", full_page=True)
 
 
