@@ -322,3 +322,12 @@ def test_a_scale_has_round_numbers(highest: int, labels: list[str]) -> None:
     chart = charts.lines("x", "X", ["a", "b"], [charts.Series("one", [0, highest])])
     assert [tick.label for tick in chart.ticks] == labels
     assert all(charts.TOP <= tick.y <= charts.BOTTOM for tick in chart.ticks)
+
+
+def test_the_page_of_a_part_of_the_console_leads_to_its_lists(desk: Desk) -> None:
+    """The trail above each list leads there."""
+    page = desk.page("/admin/portal/")
+    content = page[page.index('id="content-main"') :]
+    for path in ("portal/user/", "portal/miniprogramgrant/", "portal/massrevocation/"):
+        assert f'href="/admin/{path}"' in content
+    assert "authapi" not in content
