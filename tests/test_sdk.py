@@ -3,7 +3,6 @@
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import tempfile
@@ -13,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests import servers
+from tests import machine, servers
 from tests.servers import ROOT, PortalServer
 
 VENV = ROOT / ".venv-sdk"
@@ -47,9 +46,7 @@ def build(python: Path, stamp: str) -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-            if os.environ.get("CI"):
-                pytest.fail(f"the official SDK could not be installed: {last}")
-            pytest.skip(f"the official SDK could not be installed: {last}")
+            machine.absent(f"the official SDK could not be installed: {last}")
     STAMP.write_text(stamp)
 
 

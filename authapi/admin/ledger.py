@@ -21,7 +21,7 @@ from portal import console
 from portal.admin.log_lines import operator
 from portal.admin.pages import ReadOnlyAdmin
 from portal.console import Alarm
-from portal.dashboard import heaps
+from portal.dashboard import heaps, queues
 from portal.dashboard.heaps import Heap
 from portal.models import Seal
 from portal.models.seals import ENTRY
@@ -136,7 +136,7 @@ def chains() -> list[Chain]:
     """The state of every chain: what is sealed, and what is not yet. Three statements."""
     sums, heads = _sums(), _heads()
     numbered = {f"chain{number}": name for number, name in enumerate(sealing.CHAINS)}
-    unsealed = heaps.count({key: _unsealed(name, heads.get(name)) for key, name in numbered.items()})
+    unsealed = heaps.count({key: _unsealed(name) for key, name in numbered.items()})
     return [_chain(name, sums.get(name, 0), heads.get(name), unsealed[key]) for key, name in numbered.items()]
 
 
@@ -151,9 +151,8 @@ def _heads() -> dict[str, Seal]:
     return {seal.chain: seal for seal in Seal.objects.filter(number=Subquery(newest)).defer("rows")}
 
 
-def _unsealed(name: str, head: Seal | None) -> tuple[Any, str]:
-    rows = sealing.CHAINS[name]._default_manager.order_by("pk")
-    return (rows.filter(pk__gt=head.last_pk) if head else rows), TIMES.get(name, "at")
+def _unsealed(name: str) -> tuple[Any, str]:
+    return queues.unsealed(sealing.CHAINS[name]), TIMES.get(name, "at")
 
 
 def _chain(name: str, sealed: int, head: Seal | None, unsealed: Heap) -> Chain:

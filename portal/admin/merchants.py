@@ -17,8 +17,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from portal.admin import key_retirements, key_tests
+from portal.admin.inlines import SaysItsColumns
 from portal.admin.mass_revocations import kill_switch
-from portal.admin.pages import EditAdmin, ReadOnlyAdmin, SaysItsColumns
+from portal.admin.pages import EditAdmin, ReadOnlyAdmin
 from portal.models import Merchant, MerchantKey, MerchantNotice, Sector
 
 KeyPage = Callable[["MerchantAdmin", HttpRequest, MerchantKey], HttpResponse]

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from portal import scopes
 from portal.admin import terms
-from portal.admin.pages import SaysItsColumns
+from portal.admin.inlines import SaysItsColumns
 from portal.models import ScopeApproval, User
 from portal.models.scope_approvals import Proposal
 
